@@ -1,0 +1,9 @@
+//! smile-relay: Smile's webhooks in, durable, out as typed events over gRPC.
+//!
+//! The parts, in the order in which an event travels:
+//!
+//! - [`event`]: what an event is. Its received form, its typed protobuf view, cursors, filters. No I/O.
+//! - [`log`]: the durable, ordered log. One trait; the embedded store is SQLite.
+
+pub mod event;
+pub mod log;

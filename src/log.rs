@@ -1,0 +1,114 @@
+//! The durable log: what was received, once, in one order, for as long as retention keeps it.
+//!
+//! Promises, for every implementation (checked by the suite in `conformance`):
+//! - `append` returns `Ok` only when the record, or the earlier record that it repeats, is on stable storage.
+//! - Sequences strictly increase and are never used twice, whatever is removed or restarted.
+//! - Within the dedupe window a record with the endpoint, id and body of an earlier one is not stored again; one with
+//!   the same endpoint and id and another body is, and names the earlier one.
+//! - `received_at` never runs backwards in the order of sequences.
+//! - A read tells, from the same instant, up to where retention has removed records, so that nobody skips unknowingly.
+//!
+//! The webhooks' intake appends; the feed and the gRPC services read.
+
+#[cfg(test)]
+mod conformance;
+pub mod embedded;
+
+use tokio::sync::watch;
+
+use crate::event::UnixMicros;
+pub use crate::event::{
+    cursor::{LogId, Position},
+    record::{NewRecord, Record},
+};
+
+/// What became of an append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// Stored as a new record.
+    Stored { sequence: u64 },
+    /// Stored as a new record, beside an earlier one of the same id with another body.
+    Conflicting { sequence: u64, conflicts_with: u64 },
+    /// The same as an earlier record, which is durable.
+    Repeated { sequence: u64 },
+}
+
+/// Why a record was not stored. The sender has to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AppendError {
+    #[error("the disk is full")]
+    Full,
+    #[error("more waits to be written than can be written in time")]
+    Busy,
+    #[error("the log is closed")]
+    Closed,
+}
+
+/// Why a read failed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the log can't be read: {0}")]
+pub struct ReadError(pub String);
+
+/// Consecutive records.
+#[derive(Clone, Debug)]
+pub struct Slice {
+    /// The last record that retention had removed when this was read.
+    pub floor: Position,
+    /// In order, without those that are removed.
+    pub records: Vec<Record>,
+}
+
+/// Where a sequence stands in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Located {
+    /// The last record that retention has removed.
+    pub floor: Position,
+    /// The check of the record with the sequence asked for: held, or the last one removed. 0 for the sequence 0.
+    pub check: Option<u64>,
+}
+
+/// How the log is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    Good,
+    /// Nothing is stored until there is room; recovers by itself.
+    Full,
+    /// Nothing is ever stored again by this process, which has to end.
+    Failed(String),
+}
+
+/// A durable log. See the module for what every implementation promises.
+#[tonic::async_trait]
+pub trait Log: Send + Sync + 'static {
+    /// The log's own id, the same for its life.
+    fn id(&self) -> LogId;
+
+    /// What kind of log this is, in a word: "embedded".
+    fn backend(&self) -> &'static str;
+
+    /// Stores a record; see the module's promises.
+    async fn append(&self, record: NewRecord) -> Result<Appended, AppendError>;
+
+    /// The newest record ever stored; moves after it is durable.
+    fn head(&self) -> watch::Receiver<Position>;
+
+    fn health(&self) -> watch::Receiver<Health>;
+
+    /// The records with sequences from `first` to `last`. Bodies over `body_limit` bytes are left out.
+    async fn read(&self, first: u64, last: u64, body_limit: u64) -> Result<Slice, ReadError>;
+
+    /// The record with this sequence, whole.
+    async fn get(&self, sequence: u64) -> Result<Option<Record>, ReadError>;
+
+    /// The sequence of the newest record with this id at this endpoint.
+    async fn find(&self, endpoint: &str, id: &str) -> Result<Option<u64>, ReadError>;
+
+    /// The place before the first record received at or after `since`.
+    async fn seek(&self, since: UnixMicros) -> Result<Position, ReadError>;
+
+    /// Where `sequence` stands.
+    async fn locate(&self, sequence: u64) -> Result<Located, ReadError>;
+
+    /// Stores what is queued, then lets go of the storage. Appends fail from now on.
+    async fn close(&self);
+}

@@ -1,0 +1,239 @@
+//! The embedded log: one SQLite database in a directory that this process alone uses.
+//!
+//! One thread writes (`writer`): it takes all that waits and commits it as a group, with one fsync. Another moves the
+//! write-ahead log into the database (`checkpoint`). Readers have connections of their own and short transactions.
+//! The database can be read with SQLite's own shell while the relay runs; see `schema` for its tables.
+//!
+//! A full disk is answered with [`AppendError::Full`] and recovers in place. After any other failure to write, sync or
+//! checkpoint, nothing is acknowledged again and [`Health::Failed`] asks the process to end: what the kernel believes
+//! about pages whose fsync failed can't be trusted.
+
+mod checkpoint;
+mod clock;
+mod dedupe;
+mod disk;
+mod reader;
+mod schema;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError, mpsc},
+    thread::JoinHandle,
+    time::Duration,
+};
+
+use tokio::{
+    sync::{Semaphore, oneshot, watch},
+    time::{Instant, timeout_at},
+};
+
+use super::{
+    AppendError, Appended, Health, Located, Log, LogId, NewRecord, Position, ReadError, Record, Slice,
+};
+use crate::event::UnixMicros;
+
+/// What the embedded log has to know.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub data_dir: PathBuf,
+    /// Also file systems on which a successful fsync promises nothing, or locks may not hold.
+    pub allow_any_filesystem: bool,
+    /// How long to wait for another process to let go of the directory.
+    pub lock_timeout: Duration,
+    /// Records older than this are removed.
+    pub retention: Option<Duration>,
+    /// The oldest records are removed when the database takes more bytes than this.
+    pub retention_bytes: Option<u64>,
+    /// How long, and how many, ids are remembered.
+    pub dedupe_window: Duration,
+    pub dedupe_max_entries: usize,
+    /// Bytes that may wait to be written.
+    pub queue_bytes: usize,
+    /// How long a record may wait to be written.
+    pub queue_timeout: Duration,
+}
+
+/// Why the log can't be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("--data-dir {}: {source}", path.display())]
+    Unusable { path: PathBuf, source: std::io::Error },
+    #[error(
+        "--data-dir {}: it is on a file system ({kind}) on which a stored event may be lost or two relays may meet; use \
+         a local disk, or allow it with --allow-any-filesystem", path.display()
+    )]
+    Filesystem { path: PathBuf, kind: String },
+    #[error(
+        "--data-dir {}: another process uses it; end that one, choose another directory, or wait for it with \
+         --lock-timeout", path.display()
+    )]
+    Locked { path: PathBuf },
+    #[error("--data-dir {}: events.db is not a log of smile-relay's ({reason}); choose another directory", path.display())]
+    Foreign { path: PathBuf, reason: String },
+    #[error(
+        "--data-dir {}: the log was written by a newer version (schema {found}, this version knows {known}); use that \
+         version", path.display()
+    )]
+    Newer { path: PathBuf, found: i64, known: i64 },
+    #[error("--data-dir {}: {source}", path.display())]
+    Database { path: PathBuf, source: rusqlite::Error },
+}
+
+impl OpenError {
+    /// True if another configuration would help, false if it is the state of the machine.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        !matches!(self, Self::Locked { .. } | Self::Database { .. })
+    }
+}
+
+/// What the writer is asked.
+enum Command {
+    Append(Box<Append>),
+    /// Finish what is queued, and end.
+    Close,
+}
+
+/// A record on its way to the disk.
+struct Append {
+    record: NewRecord,
+    /// After this nobody waits for the answer any more.
+    deadline: Instant,
+    reply: oneshot::Sender<Result<Appended, AppendError>>,
+    /// Its share of the queue's bytes, given back when it is dropped.
+    _room: tokio::sync::OwnedSemaphorePermit,
+}
+
+/// The embedded log, open. Dropping it without `close` is like a crash: nothing acknowledged is lost.
+pub struct Embedded {
+    id: LogId,
+    commands: mpsc::Sender<Command>,
+    /// Bytes that may still be queued.
+    room: Arc<Semaphore>,
+    queue_bytes: usize,
+    queue_timeout: Duration,
+    head: watch::Receiver<Position>,
+    health: watch::Receiver<Health>,
+    readers: reader::Readers,
+    /// The writer, which owns all that has to be put in order at the end; taken by `close`.
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What a record costs in the queue besides its body.
+const OVERHEAD_BYTES: usize = 1024;
+
+impl Embedded {
+    /// Opens the log, or makes a new one. Blocks: for the lock, for recovery, for reading the ids to remember.
+    ///
+    /// # Errors
+    /// Each names the directory and what to do.
+    pub fn open(options: &Options) -> Result<Self, OpenError> {
+        let lock = disk::prepare(options)?;
+        let path = options.data_dir.join("events.db");
+        let failed = |source| OpenError::Database { path: options.data_dir.clone(), source };
+        let connection = schema::open(&options.data_dir, &path)?;
+        let (id, _) = schema::log_row(&connection).map_err(failed)?;
+        let (health_changes, health) = watch::channel(Health::Good);
+        let health_changes = Arc::new(health_changes);
+        let checkpoints = checkpoint::Checkpoints::start(&path, Arc::clone(&health_changes)).map_err(failed)?;
+        let (commands, queue) = mpsc::channel();
+        let (writer, head) =
+            writer::Writer::new(connection, options, checkpoints, health_changes, lock).map_err(failed)?;
+        let writer = std::thread::Builder::new()
+            .name("log-writer".into())
+            .spawn(move || writer.run(&queue))
+            .map_err(|source| OpenError::Unusable { path: options.data_dir.clone(), source })?;
+        Ok(Self {
+            id,
+            commands,
+            room: Arc::new(Semaphore::new(options.queue_bytes)),
+            queue_bytes: options.queue_bytes,
+            queue_timeout: options.queue_timeout,
+            head,
+            health,
+            readers: reader::Readers::new(path),
+            writer: Mutex::new(Some(writer)),
+        })
+    }
+
+    /// Where the lock of a data directory is, for messages.
+    #[must_use]
+    pub fn lock_path(data_dir: &Path) -> PathBuf {
+        data_dir.join("lock")
+    }
+}
+
+#[tonic::async_trait]
+impl Log for Embedded {
+    fn id(&self) -> LogId {
+        self.id
+    }
+
+    fn backend(&self) -> &'static str {
+        "embedded"
+    }
+
+    async fn append(&self, record: NewRecord) -> Result<Appended, AppendError> {
+        let deadline = Instant::now() + self.queue_timeout;
+        // A record larger than the whole queue takes all of it.
+        let cost = (record.body.len() + OVERHEAD_BYTES).min(self.queue_bytes);
+        let room = Arc::clone(&self.room).acquire_many_owned(u32::try_from(cost).unwrap_or(u32::MAX));
+        let room = match timeout_at(deadline, room).await {
+            Ok(Ok(room)) => room,
+            Ok(Err(_)) => return Err(AppendError::Closed),
+            Err(_) => return Err(AppendError::Busy),
+        };
+        let (reply, answer) = oneshot::channel();
+        let append = Append { record, deadline, reply, _room: room };
+        self.commands.send(Command::Append(Box::new(append))).map_err(|_| AppendError::Closed)?;
+        match timeout_at(deadline, answer).await {
+            Ok(Ok(answer)) => answer,
+            // The writer ended without an answer.
+            Ok(Err(_)) => Err(AppendError::Closed),
+            Err(_) => Err(AppendError::Busy),
+        }
+    }
+
+    fn head(&self) -> watch::Receiver<Position> {
+        self.head.clone()
+    }
+
+    fn health(&self) -> watch::Receiver<Health> {
+        self.health.clone()
+    }
+
+    async fn read(&self, first: u64, last: u64, body_limit: u64) -> Result<Slice, ReadError> {
+        self.readers.with(move |connection| reader::slice(connection, first, last, body_limit)).await
+    }
+
+    async fn get(&self, sequence: u64) -> Result<Option<Record>, ReadError> {
+        let slice = self.readers.with(move |connection| reader::slice(connection, sequence, sequence, u64::MAX)).await?;
+        Ok(slice.records.into_iter().next())
+    }
+
+    async fn find(&self, endpoint: &str, id: &str) -> Result<Option<u64>, ReadError> {
+        let (endpoint, id) = (endpoint.to_owned(), id.to_owned());
+        self.readers.with(move |connection| reader::find(connection, &endpoint, &id)).await
+    }
+
+    async fn seek(&self, since: UnixMicros) -> Result<Position, ReadError> {
+        self.readers.with(move |connection| reader::seek(connection, since)).await
+    }
+
+    async fn locate(&self, sequence: u64) -> Result<Located, ReadError> {
+        self.readers.with(move |connection| reader::locate(connection, sequence)).await
+    }
+
+    async fn close(&self) {
+        // Fails only if the writer has ended already.
+        let _ = self.commands.send(Command::Close);
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            let _ = tokio::task::spawn_blocking(move || writer.join()).await;
+        }
+        self.readers.close();
+    }
+}

@@ -1,0 +1,193 @@
+//! Which ids were stored, within the window: in memory, some 17 bytes each, rebuilt from the table `seen`.
+//!
+//! A hash that is known is only a hint; whether a record really repeats another is decided by comparing it with the
+//! stored one, or with its hashes where retention has removed that.
+
+use std::{
+    collections::HashMap,
+    hash::{BuildHasherDefault, Hasher},
+};
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{NewRecord, schema};
+use crate::event::UnixMicros;
+
+/// How many ids are forgotten in one step.
+const STEP: usize = 1024;
+
+pub struct Dedupe {
+    /// By `id_hash`: the first record stored under it in the window.
+    first: HashMap<u64, u64, BuildHasherDefault<AsItIs>>,
+    /// Further records under an `id_hash`, which are rare: other bodies under one id, or another id of the same hash.
+    further: HashMap<u64, Vec<u64>>,
+    /// Everything in `seen` up to this sequence is forgotten here.
+    forgotten: u64,
+    /// How many records are remembered.
+    remembered: usize,
+    max_entries: usize,
+}
+
+/// What a new record is to those before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relation {
+    /// The same as the record with this sequence.
+    Repeats(u64),
+    /// New; another body is stored under its id with this sequence, or 0 if none is.
+    New { conflicts_with: u64 },
+}
+
+impl Dedupe {
+    /// Reads the ids of the window.
+    pub fn load(connection: &Connection, since: UnixMicros, max_entries: usize) -> rusqlite::Result<Self> {
+        let mut dedupe = Self {
+            first: HashMap::default(),
+            further: HashMap::new(),
+            forgotten: 0,
+            remembered: 0,
+            max_entries,
+        };
+        // The newest first, so that no more is read than is kept; then in their order.
+        let mut rows = connection.prepare("SELECT sequence, received_at, id_hash FROM seen ORDER BY sequence DESC")?;
+        let mut rows = rows.query([])?;
+        let mut found = Vec::new();
+        while let Some(row) = rows.next()? {
+            let sequence = row.get::<_, i64>(0)?.cast_unsigned();
+            if found.len() == max_entries || row.get::<_, i64>(1)? < since {
+                dedupe.forgotten = sequence;
+                break;
+            }
+            found.push((row.get::<_, i64>(2)?.cast_unsigned(), sequence));
+        }
+        dedupe.first.reserve(found.len());
+        for (id_hash, sequence) in found.into_iter().rev() {
+            dedupe.remember(id_hash, sequence);
+        }
+        Ok(dedupe)
+    }
+
+    /// Compares `record` with what is stored. Sees what the open transaction has stored as well, if it is remembered.
+    pub fn relation(&self, connection: &Connection, id_hash: u64, record: &NewRecord) -> rusqlite::Result<Relation> {
+        let mut conflicts_with = 0;
+        let further = self.further.get(&id_hash).into_iter().flatten();
+        for &sequence in self.first.get(&id_hash).into_iter().chain(further) {
+            match stored(connection, sequence, id_hash, record)? {
+                Stored::Same => return Ok(Relation::Repeats(sequence)),
+                Stored::OtherBody => conflicts_with = sequence,
+                Stored::OtherId => {}
+            }
+        }
+        Ok(Relation::New { conflicts_with })
+    }
+
+    pub fn remember(&mut self, id_hash: u64, sequence: u64) {
+        self.remembered += 1;
+        if *self.first.entry(id_hash).or_insert(sequence) != sequence {
+            self.further.entry(id_hash).or_default().push(sequence);
+        }
+    }
+
+    /// Takes back what was remembered of records that were not committed after all.
+    pub fn forget(&mut self, id_hash: u64, sequence: u64) {
+        let Some(&first) = self.first.get(&id_hash) else { return };
+        if let Some(further) = self.further.get_mut(&id_hash) {
+            let known = further.len();
+            further.retain(|&other| other != sequence);
+            self.remembered -= known - further.len();
+            if first == sequence && !further.is_empty() {
+                self.first.insert(id_hash, further.remove(0));
+                self.remembered -= 1;
+            }
+            if further.is_empty() {
+                self.further.remove(&id_hash);
+            }
+        } else if first == sequence {
+            self.first.remove(&id_hash);
+            self.remembered -= 1;
+        }
+    }
+
+    /// Forgets some of what is past the window or beyond the number of entries. True if there may be more of it.
+    pub fn shrink(&mut self, connection: &Connection, since: UnixMicros) -> rusqlite::Result<bool> {
+        let beyond = self.remembered.saturating_sub(self.max_entries);
+        let mut rows = connection.prepare_cached(
+            "SELECT sequence, received_at, id_hash FROM seen WHERE sequence > ? ORDER BY sequence LIMIT ?",
+        )?;
+        let mut rows = rows.query(params![self.forgotten.cast_signed(), STEP.cast_signed()])?;
+        let mut forgotten = 0;
+        while let Some(row) = rows.next()? {
+            if forgotten >= beyond && row.get::<_, i64>(1)? >= since {
+                return Ok(false);
+            }
+            let sequence = row.get::<_, i64>(0)?.cast_unsigned();
+            self.forget(row.get::<_, i64>(2)?.cast_unsigned(), sequence);
+            self.forgotten = sequence;
+            forgotten += 1;
+        }
+        Ok(forgotten == STEP)
+    }
+
+    /// Everything up to this sequence is forgotten.
+    pub fn forgotten(&self) -> u64 {
+        self.forgotten
+    }
+
+    pub fn remembered(&self) -> usize {
+        self.remembered
+    }
+}
+
+/// What is stored under a sequence, compared with a new record.
+enum Stored {
+    Same,
+    OtherBody,
+    OtherId,
+}
+
+fn stored(connection: &Connection, sequence: u64, id_hash: u64, new: &NewRecord) -> rusqlite::Result<Stored> {
+    let found = connection
+        .prepare_cached("SELECT endpoint, id, body FROM events WHERE sequence = ?")?
+        .query_row([sequence.cast_signed()], |row| {
+            let same_id = row.get_ref(0)?.as_str()? == new.endpoint && row.get_ref(1)?.as_str()? == new.id;
+            let same_body = row.get_ref(2)?.as_blob()? == new.body;
+            Ok(match (same_id, same_body) {
+                (true, true) => Stored::Same,
+                (true, false) => Stored::OtherBody,
+                (false, _) => Stored::OtherId,
+            })
+        })
+        .optional()?;
+    if let Some(found) = found {
+        return Ok(found);
+    }
+    // Retention has removed it; 128 bits of two hashes are left of it.
+    let hashes = connection
+        .prepare_cached("SELECT id_hash, body_hash FROM seen WHERE sequence = ?")?
+        .query_row([sequence.cast_signed()], |row| {
+            Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
+        })
+        .optional()?;
+    Ok(match hashes {
+        Some((id, body)) if id == id_hash && body == schema::body_hash(&new.body) => Stored::Same,
+        Some((id, _)) if id == id_hash => Stored::OtherBody,
+        _ => Stored::OtherId,
+    })
+}
+
+/// The keys are hashes already.
+#[derive(Default)]
+pub struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("only u64 keys are hashed");
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+}

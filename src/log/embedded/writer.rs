@@ -1,0 +1,494 @@
+//! The one thread that writes. Takes all that waits, commits it as a group, then answers: nobody hears of a record
+//! before its group's fsync. Between groups it removes what retention no longer wants, in small steps.
+
+use std::{
+    sync::{
+        Arc,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use tokio::sync::watch;
+
+use super::{
+    Append, AppendError, Appended, Command, Health, NewRecord, Options, Position,
+    checkpoint::{self, Checkpoints},
+    clock::{Clock, Reading, micros},
+    dedupe::{Dedupe, Relation},
+    disk::{DirectoryLock, Reserve},
+    schema,
+};
+use crate::event::UnixMicros;
+
+/// A group ends at as many records, or bytes of bodies.
+const GROUP_RECORDS: usize = 1024;
+const GROUP_BYTES: usize = 8 << 20;
+/// Records, and bytes of bodies, that one step of retention removes.
+const STEP_RECORDS: i64 = 512;
+const STEP_BYTES: u64 = 4 << 20;
+/// How often the writer looks for work of its own when nothing arrives.
+const IDLE: Duration = Duration::from_secs(1);
+/// How often a full disk is tried again.
+const FULL_INTERVAL: Duration = Duration::from_millis(100);
+/// A checkpoint is asked for after as many bytes.
+const CHECKPOINT_BYTES: usize = 4 << 20;
+/// The writer starts the write-ahead log over when it holds as many pages (64 MiB).
+const WAL_PAGES: u64 = 8192;
+
+/// How bad an error of the database is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// There is no room; nothing was written.
+    Full,
+    /// Somebody else, such as SQLite's shell, holds the database.
+    Busy,
+    /// Nothing can be trusted any more.
+    Fatal,
+}
+
+pub fn severity(error: &rusqlite::Error) -> Severity {
+    let Some(code) = error.sqlite_error() else { return Severity::Fatal };
+    match code.code {
+        ErrorCode::DiskFull => Severity::Full,
+        // The index of the write-ahead log could not grow: before anything was written.
+        _ if code.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Severity::Full,
+        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Severity::Busy,
+        _ => Severity::Fatal,
+    }
+}
+
+pub struct Writer {
+    connection: Connection,
+    checkpoints: Checkpoints,
+    /// Bytes written since the last checkpoint was asked for.
+    unchecked: usize,
+    dedupe: Dedupe,
+    dedupe_window: UnixMicros,
+    head: Position,
+    head_changes: watch::Sender<Position>,
+    health: Arc<watch::Sender<Health>>,
+    clock: Clock,
+    started: Instant,
+    retention: Option<UnixMicros>,
+    retention_bytes: Option<u64>,
+    /// Held but while the disk is full; nothing is stored without it.
+    reserve: Reserve,
+    /// There may be more to remove or forget at once.
+    more_to_tidy: bool,
+    next_tidy: Instant,
+    /// Let go of when the writer ends, last of all.
+    _lock: DirectoryLock,
+}
+
+impl Writer {
+    pub fn new(
+        connection: Connection,
+        options: &Options,
+        checkpoints: Checkpoints,
+        health: Arc<watch::Sender<Health>>,
+        lock: DirectoryLock,
+    ) -> rusqlite::Result<(Self, watch::Receiver<Position>)> {
+        let started = Instant::now();
+        let now = Reading::now(started);
+        let newest = connection
+            .query_row(
+                "SELECT sequence, record_check, received_at FROM events ORDER BY sequence DESC LIMIT 1",
+                [],
+                |row| {
+                    let at = Position {
+                        sequence: row.get::<_, i64>(0)?.cast_unsigned(),
+                        check: row.get::<_, i64>(1)?.cast_unsigned(),
+                    };
+                    Ok((at, row.get(2)?))
+                },
+            )
+            .optional()?;
+        let (_, floor) = schema::log_row(&connection)?;
+        let (head, last) = newest.unwrap_or((floor, 0));
+        let dedupe_window = micros(options.dedupe_window);
+        let dedupe = Dedupe::load(&connection, now.wall.saturating_sub(dedupe_window), options.dedupe_max_entries)?;
+        tracing::info!(
+            latest = head.sequence,
+            earliest = floor.sequence + 1,
+            ids_remembered = dedupe.remembered(),
+            took_ms = started.elapsed().as_millis(),
+            "log open"
+        );
+        let (head_changes, heads) = watch::channel(head);
+        let mut writer = Self {
+            connection,
+            checkpoints,
+            unchecked: 0,
+            dedupe,
+            dedupe_window,
+            head,
+            head_changes,
+            health,
+            clock: Clock::new(now, last),
+            started,
+            retention: options.retention.map(micros),
+            retention_bytes: options.retention_bytes,
+            reserve: Reserve::new(&options.data_dir),
+            more_to_tidy: true,
+            next_tidy: started,
+            _lock: lock,
+        };
+        writer.take_reserve();
+        Ok((writer, heads))
+    }
+
+    /// Writes until it is asked to close, or can't be trusted any more.
+    pub fn run(mut self, queue: &Receiver<Command>) {
+        let mut closing = false;
+        while !closing && !self.has_failed() {
+            let wait = match (self.is_full(), self.more_to_tidy) {
+                (true, _) => FULL_INTERVAL,
+                (false, true) => Duration::ZERO,
+                (false, false) => IDLE,
+            };
+            match queue.recv_timeout(wait) {
+                Ok(Command::Append(first)) => closing = self.take_group(*first, queue),
+                Ok(Command::Close) => closing = true,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+            if closing {
+                // What was sent before is still to be stored.
+                while let Ok(command) = queue.try_recv() {
+                    if let Command::Append(append) = command {
+                        self.take_group(*append, queue);
+                    }
+                }
+            } else {
+                self.tidy();
+            }
+        }
+        self.close();
+    }
+
+    /// Collects a group around `first`, commits and answers it. True if it is time to close.
+    fn take_group(&mut self, first: Append, queue: &Receiver<Command>) -> bool {
+        let mut bytes = first.record.body.len();
+        let mut group = vec![first];
+        let mut closing = false;
+        while group.len() < GROUP_RECORDS && bytes < GROUP_BYTES {
+            match queue.try_recv() {
+                Ok(Command::Append(append)) => {
+                    bytes += append.record.body.len();
+                    group.push(*append);
+                }
+                Ok(Command::Close) => {
+                    closing = true;
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
+        // Nobody waits for these any more; they were told to try again.
+        let now = tokio::time::Instant::now();
+        group.retain(|append| append.deadline > now);
+        if self.is_full() {
+            self.take_reserve();
+        }
+        if group.is_empty() || self.has_failed() {
+            return closing;
+        }
+        let mut stored = Vec::new();
+        let result = if self.is_full() { self.find_repeated(&group) } else { self.store(&group, &mut stored) };
+        match result {
+            Ok(answers) => {
+                self.unchecked += bytes + group.len() * super::OVERHEAD_BYTES / 2;
+                if let Some((_, newest)) = stored.last() {
+                    self.head = *newest;
+                    self.head_changes.send_replace(self.head);
+                }
+                for (append, answer) in group.into_iter().zip(answers) {
+                    // Nobody may be there to hear it.
+                    let _ = append.reply.send(answer);
+                }
+                self.keep_wal_short();
+            }
+            Err(error) => {
+                for (id_hash, at) in stored {
+                    self.dedupe.forget(id_hash, at.sequence);
+                }
+                let answer = self.failed("append", &error);
+                for append in group {
+                    let _ = append.reply.send(Err(answer));
+                }
+            }
+        }
+        closing
+    }
+
+    /// Stores a group in one transaction. `stored` receives what was new, also when it fails.
+    fn store(
+        &mut self,
+        group: &[Append],
+        stored: &mut Vec<(u64, Position)>,
+    ) -> rusqlite::Result<Vec<Result<Appended, AppendError>>> {
+        let received_at = self.clock.received_at(Reading::now(self.started));
+        let mut answers = Vec::with_capacity(group.len());
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        {
+            let mut events = self.connection.prepare_cached(
+                "INSERT INTO events (sequence, received_at, record_check, conflicts_with, source, endpoint, id,
+                    type_name, user_id, traceparent, signature, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )?;
+            let mut seen = self.connection.prepare_cached("INSERT INTO seen VALUES (?, ?, ?, ?)")?;
+            let mut sequence = self.head.sequence;
+            for Append { record, .. } in group {
+                let id_hash = schema::id_hash(&record.endpoint, &record.id);
+                let conflicts_with = match self.dedupe.relation(&self.connection, id_hash, record)? {
+                    Relation::Repeats(sequence) => {
+                        answers.push(Ok(Appended::Repeated { sequence }));
+                        continue;
+                    }
+                    Relation::New { conflicts_with } => conflicts_with,
+                };
+                sequence += 1;
+                let body_hash = schema::body_hash(&record.body);
+                let check = schema::record_check(sequence, received_at, id_hash, body_hash);
+                events.execute(params![
+                    sequence.cast_signed(),
+                    received_at,
+                    check.cast_signed(),
+                    conflicts_with.cast_signed(),
+                    record.source as i32,
+                    record.endpoint,
+                    record.id,
+                    record.type_name,
+                    record.user_id,
+                    record.traceparent,
+                    record.signature.as_ref(),
+                    record.body.as_ref(),
+                ])?;
+                seen.execute(params![
+                    sequence.cast_signed(),
+                    received_at,
+                    id_hash.cast_signed(),
+                    body_hash.cast_signed()
+                ])?;
+                self.dedupe.remember(id_hash, sequence);
+                stored.push((id_hash, Position { sequence, check }));
+                answers.push(Ok(match conflicts_with {
+                    0 => Appended::Stored { sequence },
+                    conflicts_with => Appended::Conflicting { sequence, conflicts_with },
+                }));
+            }
+        }
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        Ok(answers)
+    }
+
+    /// The answers while the disk is full: what repeats a stored record is as durable as ever.
+    fn find_repeated(&self, group: &[Append]) -> rusqlite::Result<Vec<Result<Appended, AppendError>>> {
+        let answer = |record: &NewRecord| {
+            let id_hash = schema::id_hash(&record.endpoint, &record.id);
+            Ok(match self.dedupe.relation(&self.connection, id_hash, record)? {
+                Relation::Repeats(sequence) => Ok(Appended::Repeated { sequence }),
+                Relation::New { .. } => Err(AppendError::Full),
+            })
+        };
+        group.iter().map(|append| answer(&append.record)).collect()
+    }
+
+    /// Takes the transaction back and says what this means for the log and for those who wait.
+    fn failed(&mut self, doing: &str, error: &rusqlite::Error) -> AppendError {
+        let severity = severity(error);
+        if severity == Severity::Fatal {
+            self.fail(format!("{doing}: {error}"));
+            return AppendError::Closed;
+        }
+        if !self.connection.is_autocommit()
+            && let Err(e) = self.connection.execute_batch("ROLLBACK")
+        {
+            self.fail(format!("rollback after {doing}: {e}"));
+            return AppendError::Closed;
+        }
+        if severity == Severity::Busy {
+            return AppendError::Busy;
+        }
+        self.disk_is_full();
+        AppendError::Full
+    }
+
+    fn disk_is_full(&mut self) {
+        if self.reserve.is_held() {
+            tracing::error!("the disk is full: nothing is stored until there is room");
+        }
+        self.reserve.free();
+        self.set_health(Health::Full);
+    }
+
+    /// The disk is full for as long as the reserve can't be taken.
+    fn take_reserve(&mut self) {
+        if self.reserve.is_held() {
+            return;
+        }
+        match self.reserve.take() {
+            Ok(()) => {
+                if self.is_full() {
+                    tracing::info!("there is room on the disk again");
+                }
+                self.set_health(Health::Good);
+            }
+            Err(e) if matches!(e.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded) => {
+                self.set_health(Health::Full);
+            }
+            Err(e) => self.fail(format!("reserve: {e}")),
+        }
+    }
+
+    fn fail(&mut self, why: String) {
+        tracing::error!(%why, "the log has failed: nothing is stored any more");
+        self.health.send_replace(Health::Failed(why));
+    }
+
+    fn set_health(&self, health: Health) {
+        self.health.send_if_modified(|now| {
+            let changes = *now != health && !matches!(now, Health::Failed(_));
+            if changes {
+                *now = health;
+            }
+            changes
+        });
+    }
+
+    fn is_full(&self) -> bool {
+        *self.health.borrow() == Health::Full
+    }
+
+    fn has_failed(&self) -> bool {
+        matches!(*self.health.borrow(), Health::Failed(_))
+    }
+
+    fn keep_wal_short(&mut self) {
+        if self.unchecked >= CHECKPOINT_BYTES {
+            self.unchecked = 0;
+            self.checkpoints.wish();
+        }
+        if self.checkpoints.pages() >= WAL_PAGES {
+            match checkpoint::run(&self.connection, "RESTART") {
+                Ok(_) => self.checkpoints.started_over(),
+                Err(error) => {
+                    self.failed("checkpoint", &error);
+                }
+            }
+        }
+    }
+
+    /// One step of each thing that is due when there is time.
+    fn tidy(&mut self) {
+        if !self.more_to_tidy && Instant::now() < self.next_tidy || self.has_failed() {
+            return;
+        }
+        self.next_tidy = Instant::now() + if self.is_full() { FULL_INTERVAL } else { IDLE };
+        match self.tidy_step() {
+            Ok(more) => self.more_to_tidy = more,
+            Err(error) => {
+                self.more_to_tidy = false;
+                self.failed("retention", &error);
+            }
+        }
+        if self.is_full() {
+            self.take_reserve();
+        }
+    }
+
+    fn tidy_step(&mut self) -> rusqlite::Result<bool> {
+        // While the clock is in doubt, nothing is old.
+        let now = self.clock.retention_now(Reading::now(self.started)).unwrap_or(UnixMicros::MIN);
+        let forgot = self.dedupe.shrink(&self.connection, now.saturating_sub(self.dedupe_window))?;
+        let removed = self.remove_old(now)?;
+        let dropped = self.drop_seen()?;
+        let shrank = if removed { false } else { self.give_room_back()? };
+        Ok(forgot || removed || dropped || shrank)
+    }
+
+    /// Removes the oldest records that are too old or too many. True if there may be more.
+    fn remove_old(&mut self, now: UnixMicros) -> rusqlite::Result<bool> {
+        let old = self.retention.map_or(UnixMicros::MIN, |retention| now.saturating_sub(retention));
+        let mut excess = match self.retention_bytes {
+            Some(limit) => self.used_bytes()?.saturating_sub(limit),
+            None => 0,
+        };
+        let (mut removed, mut last, mut bytes) = (0, None, 0);
+        {
+            let mut oldest = self.connection.prepare_cached(
+                "SELECT sequence, record_check, received_at, length(body) FROM events ORDER BY sequence LIMIT ?",
+            )?;
+            let mut oldest = oldest.query([STEP_RECORDS])?;
+            while let Some(row) = oldest.next()? {
+                let size = row.get::<_, i64>(3)?.cast_unsigned() + super::OVERHEAD_BYTES as u64 / 2;
+                if row.get::<_, i64>(2)? >= old && excess == 0 || bytes > STEP_BYTES {
+                    break;
+                }
+                excess = excess.saturating_sub(size);
+                bytes += size;
+                removed += 1;
+                last = Some((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?));
+            }
+        }
+        let Some((sequence, check)) = last else { return Ok(false) };
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        self.connection.prepare_cached("DELETE FROM events WHERE sequence <= ?")?.execute([sequence])?;
+        self.connection
+            .prepare_cached("UPDATE log SET floor_sequence = ?, floor_check = ?")?
+            .execute(params![sequence, check])?;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        tracing::debug!(removed, up_to = sequence, "removed by retention");
+        Ok(true)
+    }
+
+    /// Drops what is known of ids whose records are removed and whose window has passed. True if there may be more.
+    fn drop_seen(&self) -> rusqlite::Result<bool> {
+        let oldest: Option<i64> =
+            self.connection.prepare_cached("SELECT min(sequence) FROM seen")?.query_row([], |row| row.get(0))?;
+        let (_, floor) = schema::log_row(&self.connection)?;
+        let done_with = self.dedupe.forgotten().min(floor.sequence).cast_signed();
+        let Some(oldest) = oldest.filter(|oldest| *oldest <= done_with) else { return Ok(false) };
+        let up_to = done_with.min(oldest + STEP_RECORDS);
+        self.connection.prepare_cached("DELETE FROM seen WHERE sequence <= ?")?.execute([up_to])?;
+        Ok(up_to < done_with)
+    }
+
+    /// Gives pages that removed records have left back to the file system: when it is full, or there are many.
+    fn give_room_back(&self) -> rusqlite::Result<bool> {
+        let free = self.pragma("freelist_count")?;
+        let many = free > 4096 && free > self.pragma("page_count")? / 4;
+        if free == 0 || !many && !self.is_full() {
+            return Ok(false);
+        }
+        self.connection.execute_batch("PRAGMA incremental_vacuum(512)")?;
+        if self.is_full() {
+            checkpoint::run(&self.connection, "TRUNCATE")?;
+        }
+        Ok(many)
+    }
+
+    /// What the records take in the database, without pages that are free.
+    fn used_bytes(&self) -> rusqlite::Result<u64> {
+        let pages = self.pragma("page_count")?.saturating_sub(self.pragma("freelist_count")?);
+        Ok(pages * self.pragma("page_size")?)
+    }
+
+    fn pragma(&self, name: &str) -> rusqlite::Result<u64> {
+        self.connection
+            .prepare_cached(&format!("PRAGMA {name}"))?
+            .query_row([], |row| row.get::<_, i64>(0))
+            .map(i64::cast_unsigned)
+    }
+
+    fn close(mut self) {
+        self.checkpoints.end();
+        if !self.has_failed()
+            && let Err(e) = checkpoint::run(&self.connection, "TRUNCATE")
+            && severity(&e) == Severity::Fatal
+        {
+            self.fail(format!("checkpoint: {e}"));
+        }
+    }
+}
