@@ -6,4 +6,6 @@
 //! - [`log`]: the durable, ordered log. One trait; the embedded store is SQLite.
 
 pub mod event;
+pub mod feed;
+pub mod grpc;
 pub mod log;
