@@ -59,6 +59,7 @@ macro_rules! suite {
             a_reopened_log_goes_on_where_it_was
             closing_stores_what_is_queued
             nothing_is_stored_after_closing
+            what_the_queue_has_no_room_for_is_refused_in_time_and_never_lost
             a_record_larger_than_the_queue_is_stored
         }
         $crate::log::conformance::suite! { $fixture; dedupe:

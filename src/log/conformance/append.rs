@@ -1,6 +1,6 @@
 //! Storing: what comes back, in which order, and what becomes of the rest.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Instant};
 
 use futures_util::future::join_all;
 
@@ -139,6 +139,40 @@ pub async fn nothing_is_stored_after_closing(fixture: &dyn Fixture) {
     log.close().await;
     let log = fixture.open(DEFAULT).await;
     assert_eq!(head(&*log).sequence, 1);
+}
+
+pub async fn what_the_queue_has_no_room_for_is_refused_in_time_and_never_lost(fixture: &dyn Fixture) {
+    let narrow = Settings { queue_bytes: 20_000, queue_timeout: Duration::from_millis(20), ..DEFAULT };
+    let log = fixture.open(narrow).await;
+    let new = |n: usize| record("e", &n.to_string(), vec![1; 8_000]);
+    let appends = (0..200).map(|n| {
+        let log = Arc::clone(&log);
+        tokio::spawn(async move {
+            let started = Instant::now();
+            (log.append(new(n)).await, started.elapsed())
+        })
+    });
+    let mut told = Vec::new();
+    for (n, answer) in join_all(appends).await.into_iter().enumerate() {
+        let (answer, took) = answer.unwrap();
+        assert!(took < Duration::from_secs(5), "answered only after {took:?}");
+        match answer {
+            Ok(Appended::Stored { sequence }) => told.push((n, sequence)),
+            Err(AppendError::Busy) => {}
+            other => panic!("{n}: {other:?}"),
+        }
+    }
+    log.close().await;
+    let log = fixture.open(DEFAULT).await;
+    for (n, sequence) in told {
+        assert_eq!(log.append(new(n)).await, Ok(Appended::Repeated { sequence }), "{n} was acknowledged");
+    }
+    // Whoever was refused tries again; it may have been stored all the same, but only once.
+    for n in 0..200 {
+        log.append(new(n)).await.unwrap();
+    }
+    let ids: BTreeSet<String> = all(&*log).await.into_iter().map(|r| r.id).collect();
+    assert_eq!((ids.len(), head(&*log).sequence), (200, 200), "each is stored once");
 }
 
 pub async fn a_record_larger_than_the_queue_is_stored(fixture: &dyn Fixture) {

@@ -186,9 +186,11 @@ impl Writer {
                 Err(_) => break,
             }
         }
-        // Nobody waits for these any more; they were told to try again.
+        // Nobody waits for these any more, or only until this answer.
         let now = tokio::time::Instant::now();
-        group.retain(|append| append.deadline > now);
+        for late in group.extract_if(.., |append| append.deadline <= now) {
+            let _ = late.reply.send(Err(AppendError::Busy));
+        }
         if self.is_full() {
             self.take_reserve();
         }
