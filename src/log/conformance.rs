@@ -72,6 +72,7 @@ macro_rules! suite {
             a_repetition_is_known_after_retention_removed_the_original
             what_is_beyond_the_number_of_entries_is_forgotten
             what_is_past_the_window_is_forgotten
+            many_variants_of_one_id_stay_cheap
         }
         $crate::log::conformance::suite! { $fixture; read:
             an_empty_log_answers

@@ -1,5 +1,7 @@
 //! Once per event: what is the same, what is a variant, and for how long that is known.
 
+use std::time::Instant;
+
 use futures_util::future::join_all;
 
 use super::*;
@@ -155,4 +157,24 @@ pub async fn what_is_past_the_window_is_forgotten(fixture: &dyn Fixture) {
     })
     .await;
     assert_eq!(log.find("e", "x").await.unwrap(), Some(2));
+}
+
+/// Nobody means to send thousands of bodies under one id; but if somebody does, it must not cost the others their
+/// place.
+pub async fn many_variants_of_one_id_stay_cheap(fixture: &dyn Fixture) {
+    let log = fixture.open(DEFAULT).await;
+    let started = Instant::now();
+    let mut took = Vec::new();
+    for thousand in 0..6 {
+        let before = Instant::now();
+        let variants = (0..1000).map(|n| log.append(record("e", "x", format!("{thousand} {n}").repeat(300))));
+        for answer in join_all(variants).await {
+            answer.unwrap();
+        }
+        took.push(before.elapsed());
+    }
+    assert_eq!(head(&*log).sequence, 6000);
+    assert!(took[5] < took[1] * 4 + Duration::from_secs(1), "dearer with every variant: {took:?}");
+    let again = log.append(record("e", "x", "3 7".repeat(300))).await;
+    assert!(matches!(again, Ok(Appended::Repeated { .. })), "{again:?} after {:?}", started.elapsed());
 }
