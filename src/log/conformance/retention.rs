@@ -21,6 +21,7 @@ pub async fn what_is_too_old_goes_and_the_floor_tells(fixture: &dyn Fixture) {
         assert_eq!(log.get(gone.sequence).await.unwrap(), None);
         assert_eq!(log.find("e", &gone.id).await.unwrap(), None);
     }
+    assert_eq!(log.locate(0).await.unwrap().check, Some(0), "the start has its check for ever");
     for since in [UnixMicros::MIN, before[2].received_at, UnixMicros::MAX] {
         assert_eq!(log.seek(since).await.unwrap(), newest);
     }
