@@ -4,7 +4,7 @@
 //! stored one, or with its hashes where retention has removed that.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     hash::{BuildHasherDefault, Hasher},
 };
 
@@ -19,13 +19,19 @@ const STEP: usize = 1024;
 pub struct Dedupe {
     /// By `id_hash`: the first record stored under it in the window.
     first: HashMap<u64, u64, BuildHasherDefault<AsItIs>>,
-    /// Further records under an `id_hash`, which are rare: other bodies under one id, or another id of the same hash.
-    further: HashMap<u64, Vec<u64>>,
+    /// Further records under an `id_hash`, in their order: other bodies under one id, or another id of the same hash.
+    /// Rare; but should somebody send thousands of bodies under one id, only those of the same hash are compared.
+    further: HashMap<u64, VecDeque<Further>>,
     /// Everything in `seen` up to this sequence is forgotten here.
     forgotten: u64,
     /// How many records are remembered.
     remembered: usize,
     max_entries: usize,
+}
+
+struct Further {
+    sequence: u64,
+    body_hash: u64,
 }
 
 /// What a new record is to those before it.
@@ -43,7 +49,8 @@ impl Dedupe {
         let mut dedupe =
             Self { first: HashMap::default(), further: HashMap::new(), forgotten: 0, remembered: 0, max_entries };
         // The newest first, so that no more is read than is kept; then in their order.
-        let mut rows = connection.prepare("SELECT sequence, received_at, id_hash FROM seen ORDER BY sequence DESC")?;
+        let mut rows =
+            connection.prepare("SELECT sequence, received_at, id_hash, body_hash FROM seen ORDER BY sequence DESC")?;
         let mut rows = rows.query([])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
@@ -52,53 +59,71 @@ impl Dedupe {
                 dedupe.forgotten = sequence;
                 break;
             }
-            found.push((row.get::<_, i64>(2)?.cast_unsigned(), sequence));
+            found.push((row.get::<_, i64>(2)?.cast_unsigned(), row.get::<_, i64>(3)?.cast_unsigned(), sequence));
         }
         dedupe.first.reserve(found.len());
-        for (id_hash, sequence) in found.into_iter().rev() {
-            dedupe.remember(id_hash, sequence);
+        for (id_hash, body_hash, sequence) in found.into_iter().rev() {
+            dedupe.remember(id_hash, body_hash, sequence);
         }
         Ok(dedupe)
     }
 
     /// Compares `record` with what is stored. Sees what the open transaction has stored as well, if it is remembered.
-    pub fn relation(&self, connection: &Connection, id_hash: u64, record: &NewRecord) -> rusqlite::Result<Relation> {
-        let mut conflicts_with = 0;
-        let further = self.further.get(&id_hash).into_iter().flatten();
-        for &sequence in self.first.get(&id_hash).into_iter().chain(further) {
-            match stored(connection, sequence, id_hash, record)? {
-                Stored::Same => return Ok(Relation::Repeats(sequence)),
-                Stored::OtherBody => conflicts_with = sequence,
-                Stored::OtherId => {}
+    pub fn relation(
+        &self,
+        connection: &Connection,
+        id_hash: u64,
+        body_hash: u64,
+        record: &NewRecord,
+    ) -> rusqlite::Result<Relation> {
+        let Some(&first) = self.first.get(&id_hash) else { return Ok(Relation::New { conflicts_with: 0 }) };
+        let mut conflicts_with = match stored(connection, first, id_hash, record)? {
+            Stored::Same => return Ok(Relation::Repeats(first)),
+            Stored::OtherBody => first,
+            Stored::OtherId => 0,
+        };
+        let Some(further) = self.further.get(&id_hash) else { return Ok(Relation::New { conflicts_with }) };
+        for Further { sequence, .. } in further.iter().filter(|further| further.body_hash == body_hash) {
+            if matches!(stored(connection, *sequence, id_hash, record)?, Stored::Same) {
+                return Ok(Relation::Repeats(*sequence));
+            }
+        }
+        // The newest variant is named.
+        for Further { sequence, .. } in further.iter().rev() {
+            if matches!(stored(connection, *sequence, id_hash, record)?, Stored::OtherBody) {
+                conflicts_with = *sequence;
+                break;
             }
         }
         Ok(Relation::New { conflicts_with })
     }
 
-    pub fn remember(&mut self, id_hash: u64, sequence: u64) {
+    pub fn remember(&mut self, id_hash: u64, body_hash: u64, sequence: u64) {
         self.remembered += 1;
         if *self.first.entry(id_hash).or_insert(sequence) != sequence {
-            self.further.entry(id_hash).or_default().push(sequence);
+            self.further.entry(id_hash).or_default().push_back(Further { sequence, body_hash });
         }
     }
 
     /// Takes back what was remembered of records that were not committed after all.
     pub fn forget(&mut self, id_hash: u64, sequence: u64) {
-        let Some(&first) = self.first.get(&id_hash) else { return };
-        if let Some(further) = self.further.get_mut(&id_hash) {
-            let known = further.len();
-            further.retain(|&other| other != sequence);
-            self.remembered -= known - further.len();
-            if first == sequence && !further.is_empty() {
-                self.first.insert(id_hash, further.remove(0));
+        let Some(first) = self.first.get_mut(&id_hash) else { return };
+        let Some(further) = self.further.get_mut(&id_hash) else {
+            if *first == sequence {
+                self.first.remove(&id_hash);
                 self.remembered -= 1;
             }
-            if further.is_empty() {
-                self.further.remove(&id_hash);
-            }
-        } else if first == sequence {
-            self.first.remove(&id_hash);
-            self.remembered -= 1;
+            return;
+        };
+        let forgotten = if *first == sequence {
+            further.pop_front().map(|next| *first = next.sequence)
+        } else {
+            let at = further.binary_search_by_key(&sequence, |further| further.sequence).ok();
+            at.and_then(|at| further.remove(at)).map(|_| ())
+        };
+        self.remembered -= usize::from(forgotten.is_some());
+        if further.is_empty() {
+            self.further.remove(&id_hash);
         }
     }
 
@@ -141,10 +166,13 @@ enum Stored {
 
 fn stored(connection: &Connection, sequence: u64, id_hash: u64, new: &NewRecord) -> rusqlite::Result<Stored> {
     let found = connection
-        .prepare_cached("SELECT endpoint, id, body FROM events WHERE sequence = ?")?
-        .query_row([sequence.cast_signed()], |row| {
+        .prepare_cached(
+            // A body of another length is not read.
+            "SELECT endpoint, id, CASE WHEN length(body) = ?2 THEN body END FROM events WHERE sequence = ?1",
+        )?
+        .query_row(params![sequence.cast_signed(), new.body.len().cast_signed()], |row| {
             let same_id = row.get_ref(0)?.as_str()? == new.endpoint && row.get_ref(1)?.as_str()? == new.id;
-            let same_body = row.get_ref(2)?.as_blob()? == new.body;
+            let same_body = row.get_ref(2)?.as_blob_or_null()?.is_some_and(|body| body == new.body);
             Ok(match (same_id, same_body) {
                 (true, true) => Stored::Same,
                 (true, false) => Stored::OtherBody,

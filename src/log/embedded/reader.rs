@@ -140,6 +140,9 @@ pub fn locate(connection: &mut Connection, sequence: u64) -> rusqlite::Result<Lo
     if sequence == floor.sequence {
         return Ok(Located { floor, check: Some(floor.check) });
     }
+    if sequence == 0 {
+        return Ok(Located { floor, check: Some(0) });
+    }
     let check = read
         .prepare_cached("SELECT record_check FROM events WHERE sequence = ?")?
         .query_row([signed(sequence)], |row| row.get::<_, i64>(0))

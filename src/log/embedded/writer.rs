@@ -186,9 +186,11 @@ impl Writer {
                 Err(_) => break,
             }
         }
-        // Nobody waits for these any more; they were told to try again.
+        // Nobody waits for these any more, or only until this answer.
         let now = tokio::time::Instant::now();
-        group.retain(|append| append.deadline > now);
+        for late in group.extract_if(.., |append| append.deadline <= now) {
+            let _ = late.reply.send(Err(AppendError::Busy));
+        }
         if self.is_full() {
             self.take_reserve();
         }
@@ -241,7 +243,8 @@ impl Writer {
             let mut sequence = self.head.sequence;
             for Append { record, .. } in group {
                 let id_hash = schema::id_hash(&record.endpoint, &record.id);
-                let conflicts_with = match self.dedupe.relation(&self.connection, id_hash, record)? {
+                let body_hash = schema::body_hash(&record.body);
+                let conflicts_with = match self.dedupe.relation(&self.connection, id_hash, body_hash, record)? {
                     Relation::Repeats(sequence) => {
                         answers.push(Ok(Appended::Repeated { sequence }));
                         continue;
@@ -249,7 +252,6 @@ impl Writer {
                     Relation::New { conflicts_with } => conflicts_with,
                 };
                 sequence += 1;
-                let body_hash = schema::body_hash(&record.body);
                 let check = schema::record_check(sequence, received_at, id_hash, body_hash);
                 events.execute(params![
                     sequence.cast_signed(),
@@ -271,7 +273,7 @@ impl Writer {
                     id_hash.cast_signed(),
                     body_hash.cast_signed()
                 ])?;
-                self.dedupe.remember(id_hash, sequence);
+                self.dedupe.remember(id_hash, body_hash, sequence);
                 stored.push((id_hash, Position { sequence, check }));
                 answers.push(Ok(match conflicts_with {
                     0 => Appended::Stored { sequence },
@@ -287,7 +289,8 @@ impl Writer {
     fn find_repeated(&self, group: &[Append]) -> rusqlite::Result<Vec<Result<Appended, AppendError>>> {
         let answer = |record: &NewRecord| {
             let id_hash = schema::id_hash(&record.endpoint, &record.id);
-            Ok(match self.dedupe.relation(&self.connection, id_hash, record)? {
+            let body_hash = schema::body_hash(&record.body);
+            Ok(match self.dedupe.relation(&self.connection, id_hash, body_hash, record)? {
                 Relation::Repeats(sequence) => Ok(Appended::Repeated { sequence }),
                 Relation::New { .. } => Err(AppendError::Full),
             })
