@@ -13,6 +13,7 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 pub mod healthcheck;
 mod input;
+pub mod samples;
 pub mod secret;
 pub mod sign;
 pub mod verify;
