@@ -6,15 +6,23 @@
 //!
 //! One file a command; what several of them share has a file of its own:
 //!
+//! - [`client`]: the way to a relay. [`refusal`]: what its refusals mean.
+//! - [`select`]: which events, and from where. [`print`]: an event on stdout.
 
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
+pub mod client;
+mod clock;
+pub mod events;
 pub mod healthcheck;
 mod input;
+pub mod print;
+pub mod refusal;
 pub mod samples;
 pub mod secret;
+pub mod select;
 pub mod sign;
 pub mod verify;
 
@@ -44,6 +52,7 @@ pub enum Command {
     // The relay itself: `serve`, `demo` and `config` belong here.
     Sign(sign::SignArgs),
     Verify(verify::VerifyArgs),
+    Events(events::EventsArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
 }
 
@@ -51,9 +60,15 @@ pub enum Command {
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
     #[error(transparent)]
+    Client(#[from] client::ClientError),
+    #[error(transparent)]
+    Refused(#[from] Box<refusal::Refusal>),
+    #[error(transparent)]
     Input(#[from] input::InputError),
     #[error(transparent)]
     Secret(#[from] secret::SecretError),
+    #[error(transparent)]
+    Get(#[from] events::get::GetError),
     #[error(transparent)]
     Signature(#[from] verify::SignatureError),
     #[error(transparent)]
@@ -70,6 +85,7 @@ impl CliError {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         let usage = match self {
+            Self::Client(error) => error.is_usage(),
             Self::Input(_) | Self::Secret(_) | Self::Signature(_) => true,
             Self::Output(_) if self.is_broken_pipe() => return 0,
             _ => false,
@@ -128,6 +144,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Sign(args) => sign::run(&args),
         Command::Verify(args) => verify::run(&args),
+        Command::Events(args) => events::run(&args).await,
         Command::Healthcheck(args) => healthcheck::run(&args).await,
     }
 }
