@@ -24,6 +24,8 @@ pub mod samples;
 pub mod secret;
 pub mod select;
 pub mod sign;
+pub mod stop;
+pub mod tail;
 pub mod verify;
 
 /// The exit code for a request that can't be followed as it stands: EX_USAGE of sysexits.h.
@@ -50,6 +52,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     // The relay itself: `serve`, `demo` and `config` belong here.
+    Tail(Box<tail::TailArgs>),
     Sign(sign::SignArgs),
     Verify(verify::VerifyArgs),
     Events(events::EventsArgs),
@@ -68,6 +71,10 @@ pub enum CliError {
     #[error(transparent)]
     Secret(#[from] secret::SecretError),
     #[error(transparent)]
+    Follow(#[from] tail::follow::FollowError),
+    #[error(transparent)]
+    Place(#[from] tail::place::PlaceError),
+    #[error(transparent)]
     Get(#[from] events::get::GetError),
     #[error(transparent)]
     Signature(#[from] verify::SignatureError),
@@ -75,6 +82,8 @@ pub enum CliError {
     Health(#[from] healthcheck::HealthError),
     #[error("cannot write to stdout: {0}")]
     Output(#[source] std::io::Error),
+    #[error("cannot wait for signals: {0}")]
+    Signals(#[source] std::io::Error),
     /// The command has printed its own verdict: nothing is to be added but the exit code.
     #[error("failed")]
     Said,
@@ -86,6 +95,7 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         let usage = match self {
             Self::Client(error) => error.is_usage(),
+            Self::Place(error) => error.is_usage(),
             Self::Input(_) | Self::Secret(_) | Self::Signature(_) => true,
             Self::Output(_) if self.is_broken_pipe() => return 0,
             _ => false,
@@ -142,6 +152,7 @@ pub fn main() -> ExitCode {
 /// Whatever ended it other than well.
 pub async fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
+        Command::Tail(args) => tail::run(&args).await,
         Command::Sign(args) => sign::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Events(args) => events::run(&args).await,
