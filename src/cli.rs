@@ -8,6 +8,7 @@
 //!
 //! - [`client`]: the way to a relay. [`refusal`]: what its refusals mean.
 //! - [`select`]: which events, and from where. [`print`]: an event on stdout.
+//! - [`send`]: a signed webhook, as Smile sends it. [`samples`]: what to send. [`secret`]: what to sign it with.
 
 use std::process::ExitCode;
 
@@ -23,9 +24,12 @@ pub mod refusal;
 pub mod samples;
 pub mod secret;
 pub mod select;
+pub mod send;
 pub mod sign;
 pub mod stop;
 pub mod tail;
+mod tls;
+pub mod trigger;
 pub mod verify;
 
 /// The exit code for a request that can't be followed as it stands: EX_USAGE of sysexits.h.
@@ -53,6 +57,7 @@ pub struct Cli {
 pub enum Command {
     // The relay itself: `serve`, `demo` and `config` belong here.
     Tail(Box<tail::TailArgs>),
+    Trigger(Box<trigger::TriggerArgs>),
     Sign(sign::SignArgs),
     Verify(verify::VerifyArgs),
     Events(events::EventsArgs),
@@ -70,6 +75,12 @@ pub enum CliError {
     Input(#[from] input::InputError),
     #[error(transparent)]
     Secret(#[from] secret::SecretError),
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+    #[error(transparent)]
+    Send(#[from] send::SendError),
+    #[error(transparent)]
+    Trigger(#[from] trigger::TriggerError),
     #[error(transparent)]
     Follow(#[from] tail::follow::FollowError),
     #[error(transparent)]
@@ -95,8 +106,9 @@ impl CliError {
     pub fn exit_code(&self) -> u8 {
         let usage = match self {
             Self::Client(error) => error.is_usage(),
+            Self::Trigger(error) => error.is_usage(),
             Self::Place(error) => error.is_usage(),
-            Self::Input(_) | Self::Secret(_) | Self::Signature(_) => true,
+            Self::Input(_) | Self::Secret(_) | Self::Tls(_) | Self::Signature(_) => true,
             Self::Output(_) if self.is_broken_pipe() => return 0,
             _ => false,
         };
@@ -153,6 +165,7 @@ pub fn main() -> ExitCode {
 pub async fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
         Command::Tail(args) => tail::run(&args).await,
+        Command::Trigger(args) => trigger::run(&args).await,
         Command::Sign(args) => sign::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Events(args) => events::run(&args).await,
