@@ -141,18 +141,4 @@ fn is_transient(error: &CliError) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::event::pb::{Checkpoint, Event};
-
-    #[test]
-    fn a_message_is_resumed_after_its_checkpoint_or_its_last_event() {
-        let event = |cursor: &str| Event { cursor: cursor.into(), ..Event::default() };
-        let checkpoint = Some(Checkpoint { cursor: "c".into(), ..Checkpoint::default() });
-        let mut message = SubscribeResponse { events: vec![event("a"), event("b")], checkpoint };
-        assert_eq!(cursor(&message), Some("c"));
-        message.checkpoint = None;
-        assert_eq!(cursor(&message), Some("b"));
-        assert_eq!(cursor(&SubscribeResponse::default()), None);
-    }
-}
+mod tests;
