@@ -16,6 +16,8 @@ use clap::{Parser, Subcommand, error::ErrorKind};
 
 pub mod client;
 mod clock;
+pub mod config;
+pub mod demo;
 pub mod events;
 pub mod healthcheck;
 mod input;
@@ -25,6 +27,7 @@ pub mod samples;
 pub mod secret;
 pub mod select;
 pub mod send;
+pub mod serve;
 pub mod sign;
 pub mod stop;
 pub mod tail;
@@ -37,6 +40,8 @@ const EXIT_USAGE: u8 = 64;
 
 const EXAMPLES: &str = "\
 Examples:
+  smile-relay demo                          see it all at work, with nothing to set up
+  smile-relay serve --config relay.toml     the relay itself
   smile-relay tail                          print events as they come
   smile-relay tail --name audit --json      go on where the last one of this name stopped, as JSON
   smile-relay trigger USER_CREATED --secret-file secret --insecure
@@ -55,13 +60,15 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    // The relay itself: `serve`, `demo` and `config` belong here.
+    Serve(Box<serve::ServeArgs>),
+    Demo(demo::DemoArgs),
     Tail(Box<tail::TailArgs>),
     Trigger(Box<trigger::TriggerArgs>),
     Sign(sign::SignArgs),
     Verify(verify::VerifyArgs),
     Events(events::EventsArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
+    Config(Box<config::ConfigArgs>),
 }
 
 /// What ends a command other than well.
@@ -95,6 +102,14 @@ pub enum CliError {
     Output(#[source] std::io::Error),
     #[error("cannot wait for signals: {0}")]
     Signals(#[source] std::io::Error),
+    #[error(transparent)]
+    Config(#[from] crate::config::ConfigError),
+    #[error(transparent)]
+    Level(#[from] crate::telemetry::logs::LevelError),
+    #[error(transparent)]
+    Relay(#[from] crate::relay::RelayError),
+    #[error("the demonstration can't have a temporary directory: {0}")]
+    Temporary(#[source] std::io::Error),
     /// The command has printed its own verdict: nothing is to be added but the exit code.
     #[error("failed")]
     Said,
@@ -108,6 +123,8 @@ impl CliError {
             Self::Client(error) => error.is_usage(),
             Self::Trigger(error) => error.is_usage(),
             Self::Place(error) => error.is_usage(),
+            Self::Relay(error) => error.is_configuration(),
+            Self::Config(_) | Self::Level(_) => true,
             Self::Input(_) | Self::Secret(_) | Self::Tls(_) | Self::Signature(_) => true,
             Self::Output(_) if self.is_broken_pipe() => return 0,
             _ => false,
@@ -164,6 +181,9 @@ pub fn main() -> ExitCode {
 /// Whatever ended it other than well.
 pub async fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
+        Command::Serve(args) => serve::run(*args).await,
+        Command::Demo(args) => demo::run(args).await,
+        Command::Config(args) => config::run(*args),
         Command::Tail(args) => tail::run(&args).await,
         Command::Trigger(args) => trigger::run(&args).await,
         Command::Sign(args) => sign::run(&args),

@@ -2,12 +2,27 @@
 //!
 //! The parts, in the order in which an event travels:
 //!
-//! - [`event`]: what an event is. Its received form, its typed protobuf view, cursors, filters. No I/O.
+//! - [`net`]: listeners, TLS, and the loop that serves HTTP on all of them.
+//! - [`webhook`]: Smile's webhooks come in. Routes, signatures, limits; answers only what the log has stored.
 //! - [`log`]: the durable, ordered log. One trait; the embedded store is SQLite.
-//! - [`cli`]: the commands, a file each. The ends of the way as people use it: what sends an event, what prints one.
+//! - [`event`]: what an event is. Its received form, its typed protobuf view, cursors, filters. No I/O.
+//! - [`feed`]: the encoded, shared view of the log. Pages, caches, the tail.
+//! - [`grpc`]: the services. Requests in, the feed's bytes out, errors mapped.
+//!
+//! And around them:
+//!
+//! - [`config`]: flags, environment and file, to one checked configuration.
+//! - [`telemetry`]: log lines, metrics, probes.
+//! - [`relay`]: composes the parts, binds, runs, drains. The only one that knows them all.
+//! - [`cli`]: the commands, a file each.
 
 pub mod cli;
+pub mod config;
 pub mod event;
 pub mod feed;
 pub mod grpc;
 pub mod log;
+pub mod net;
+pub mod relay;
+pub mod telemetry;
+pub mod webhook;

@@ -103,7 +103,7 @@ async fn show(args: &DemoArgs, public: &str, grpc: &str, secret: &str, certifica
 
     let url = format!("https://{public}/webhooks/smile");
     let target = url.parse().map_err(|_| super::client::ClientError::Address)?;
-    let sender = Sender::new(target, Secret::new(secret.as_bytes().to_vec()), &Trust::Ca(certificate))?;
+    let sender = Sender::new(target, Secret::new(secret)?, &Trust::Ca(certificate))?;
     let sending = tokio::spawn(async move {
         for (_, body) in SAMPLES {
             sender.send(bytes::Bytes::from_static(body.as_bytes())).await?;

@@ -1,0 +1,23 @@
+# The commands that people type. `just` lists them.
+
+default:
+    @just --list
+
+# Format, lint and test, as CI does
+check:
+    cargo fmt --check
+    cargo clippy --all-targets --locked -- -D warnings
+    cargo test --locked
+
+# See it at work
+demo:
+    cargo run --release -- demo
+
+# Figures beside their floors (10 minutes, two cores)
+bench:
+    cargo bench --bench relay
+
+# What needs root, grpcurl or buf
+outside:
+    tests/grpcurl.sh
+    tests/powercut.sh
