@@ -1,0 +1,250 @@
+//! The life of one connection: handshake, first bytes, requests, end.
+//!
+//! Every phase has a deadline: TLS has its own; then the first bytes tell HTTP/2 (its preface has to be whole) from
+//! HTTP/1.1; then a look every now and then at whether there are requests replaces a timer for each of them.
+
+mod opening;
+mod requests;
+
+use std::{
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::Router;
+use hyper::server::conn::{http1, http2};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulConnection,
+};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::{
+    opening::{Observed, Version},
+    requests::{Activity, Requests},
+};
+use super::{Limits, Peer, stream::Stream};
+
+/// How long a connection that was just made when the drain begins has to send its request: its client could not know.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_STEP: Duration = Duration::from_millis(20);
+
+/// What HTTP/1.1 buffers of a connection at most, and so the largest piece in which a body arrives.
+const HTTP1_BUFFER_BYTES: usize = 64 * 1024;
+
+/// What all connections of a listener share.
+pub(super) struct Shared {
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    http1: http1::Builder,
+    http2: http2::Builder<Tracked>,
+    limits: Limits,
+}
+
+impl Shared {
+    pub(super) fn new(tls: Option<TlsAcceptor>, router: Router, limits: &Limits, tracker: &TaskTracker) -> Self {
+        let mut http1 = http1::Builder::new();
+        // Hyper's own timeout would arm a timer for each request, and count idle connections too; see `Watch`.
+        http1
+            .header_read_timeout(None)
+            .max_header_size(usize::try_from(limits.head_bytes).unwrap_or(usize::MAX))
+            .max_buf_size(HTTP1_BUFFER_BYTES);
+        let mut http2 = http2::Builder::new(Tracked(tracker.clone()));
+        http2
+            .timer(TokioTimer::new())
+            .max_header_list_size(limits.head_bytes)
+            .max_concurrent_streams(limits.streams_per_connection)
+            .max_send_buf_size(limits.stream_send_bytes)
+            .initial_stream_window_size(limits.stream_window_bytes)
+            .initial_connection_window_size(limits.connection_window_bytes)
+            .keep_alive_interval(limits.ping_interval)
+            .keep_alive_timeout(limits.ping_timeout)
+            .max_pending_accept_reset_streams(limits.pending_resets);
+        Self { tls, router, http1, http2, limits: limits.clone() }
+    }
+}
+
+/// Runs the tasks of HTTP/2 requests where they are waited for. They end with their connection.
+#[derive(Clone)]
+pub(super) struct Tracked(TaskTracker);
+
+impl<F> hyper::rt::Executor<F> for Tracked
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    fn execute(&self, request: F) {
+        self.0.spawn(request);
+    }
+}
+
+/// Serves one connection to its end.
+pub(super) async fn serve(
+    stream: Stream,
+    peer: Peer,
+    shared: Arc<Shared>,
+    drain: CancellationToken,
+    abort: CancellationToken,
+) {
+    tokio::select! {
+        biased;
+        () = abort.cancelled() => {}
+        end = run(stream, peer, &shared, &drain) => tracing::debug!(peer = ?peer.0, ?end, "connection closed"),
+    }
+}
+
+/// Why a connection ended, for the log.
+#[derive(Debug)]
+#[expect(dead_code, reason = "read by Debug")]
+enum End {
+    Closed,
+    HandshakeTimeout,
+    Handshake(std::io::Error),
+    Silent,
+    /// Before a whole first request.
+    Gone,
+    HeadTimeout,
+    Draining,
+    Http(hyper::Error),
+}
+
+async fn run(stream: Stream, peer: Peer, shared: &Shared, drain: &CancellationToken) -> End {
+    let limits = &shared.limits;
+    let mut stream = match &shared.tls {
+        None => stream,
+        Some(tls) => match timeout(limits.handshake_timeout, tls.accept(stream)).await {
+            Ok(Ok(stream)) => Stream::Tls(Box::new(stream)),
+            Ok(Err(error)) => return End::Handshake(error),
+            Err(_) => return End::HandshakeTimeout,
+        },
+    };
+    let opening = tokio::select! {
+        biased;
+        opening = opening::read(&mut stream) => opening,
+        () = sleep(limits.head_timeout) => return End::Silent,
+        () = async { drain.cancelled().await; sleep(LINGER).await; } => return End::Draining,
+    };
+    let Ok(opening) = opening else { return End::Gone };
+    let version = opening.version();
+    let activity = Arc::new(Activity::default());
+    let io = TokioIo::new(Observed::new(stream, opening, Arc::clone(&activity)));
+    let requests = Requests::new(shared.router.clone(), peer, Arc::clone(&activity));
+    let watch = Watch::new(version, limits);
+    match version {
+        Version::Http1 => drive(shared.http1.serve_connection(io, requests), watch, &activity, drain).await,
+        Version::Http2 => drive(shared.http2.serve_connection(io, requests), watch, &activity, drain).await,
+    }
+}
+
+/// Drives a connection and keeps an eye on it.
+async fn drive<C>(connection: C, mut watch: Watch, activity: &Activity, drain: &CancellationToken) -> End
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
+    let mut connection = pin!(connection);
+    let mut looks = interval(watch.step);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            result = connection.as_mut() => return result.map_or_else(End::Http, |()| End::Closed),
+            () = drain.cancelled() => break,
+            _ = looks.tick() => match watch.look(activity, Instant::now()) {
+                Verdict::Fine => {}
+                Verdict::Idle => connection.as_mut().graceful_shutdown(),
+                Verdict::Stuck => return End::HeadTimeout,
+            },
+        }
+    }
+    // HTTP/2 has a way to say that a request came too late. In HTTP/1.1 the client would not know: a request that is
+    // on its way is waited for, for a moment.
+    if watch.version == Version::Http1 && activity.expects_request() {
+        match linger(connection.as_mut(), activity).await {
+            None => {}
+            Some(end) => return end,
+        }
+    }
+    connection.as_mut().graceful_shutdown();
+    connection.await.map_or_else(End::Http, |()| End::Closed)
+}
+
+/// Drives the connection until a request has come. If none does, or the connection has ended, says so.
+async fn linger<C>(mut connection: Pin<&mut C>, activity: &Activity) -> Option<End>
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
+    let started = activity.started();
+    let until = Instant::now() + LINGER;
+    let mut looks = interval(LINGER_STEP);
+    loop {
+        tokio::select! {
+            biased;
+            result = connection.as_mut() => return Some(result.map_or_else(End::Http, |()| End::Closed)),
+            _ = looks.tick() => {
+                if activity.started() != started {
+                    return None;
+                }
+                if Instant::now() >= until {
+                    return Some(End::Draining);
+                }
+            }
+        }
+    }
+}
+
+/// Looks at a connection every now and then, instead of a timer for each request.
+struct Watch {
+    version: Version,
+    head_timeout: Duration,
+    idle_timeout: Option<Duration>,
+    step: Duration,
+    /// What was seen last, and since when.
+    started: usize,
+    reading: bool,
+    since: Instant,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    Fine,
+    Idle,
+    Stuck,
+}
+
+impl Watch {
+    fn new(version: Version, limits: &Limits) -> Self {
+        let shortest = match version {
+            Version::Http1 => limits.head_timeout.min(limits.idle_timeout.unwrap_or(Duration::MAX)),
+            // A dead peer is found by pings, and half a request's head is bounded with all others' on the connection.
+            Version::Http2 => limits.idle_timeout.unwrap_or(Duration::from_secs(3_600)),
+        };
+        Self {
+            version,
+            head_timeout: limits.head_timeout,
+            idle_timeout: limits.idle_timeout,
+            step: (shortest / 4).max(Duration::from_millis(1)),
+            started: 0,
+            reading: true,
+            since: Instant::now(),
+        }
+    }
+
+    fn look(&mut self, activity: &Activity, now: Instant) -> Verdict {
+        let started = activity.started();
+        let reading = self.version == Version::Http1 && activity.is_reading();
+        if activity.is_busy() || (started, reading) != (self.started, self.reading) {
+            (self.started, self.reading, self.since) = (started, reading, now);
+            return Verdict::Fine;
+        }
+        let quiet = now - self.since;
+        if reading && quiet >= self.head_timeout {
+            Verdict::Stuck
+        } else if !reading && self.idle_timeout.is_some_and(|limit| quiet >= limit) {
+            Verdict::Idle
+        } else {
+            Verdict::Fine
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The requests of one connection: handed to the router with their peer, and counted from head to the answer's end.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll, ready},
+};
+
+use axum::{Router, body::Body, response::Response, routing::future::RouteFuture};
+use bytes::Bytes;
+use http::Request;
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use tower::Service;
+
+use crate::net::Peer;
+
+/// What happens on a connection, for those who watch it. Only hints: nothing is ordered by these.
+#[derive(Default)]
+pub(super) struct Activity {
+    /// Requests whose heads were read.
+    started: AtomicUsize,
+    /// Requests that are not answered to the end.
+    running: AtomicUsize,
+    /// Bytes have come of what is not a running request.
+    reading: AtomicBool,
+}
+
+impl Activity {
+    pub(super) fn started(&self) -> usize {
+        self.started.load(Relaxed)
+    }
+
+    pub(super) fn is_busy(&self) -> bool {
+        self.running.load(Relaxed) > 0
+    }
+
+    /// A head has begun and is not whole. The first one begins with the connection.
+    pub(super) fn is_reading(&self) -> bool {
+        self.reading.load(Relaxed) || self.started() == 0
+    }
+
+    /// Nothing runs, and a request is on its way, or may be as the connection is new.
+    pub(super) fn expects_request(&self) -> bool {
+        !self.is_busy() && self.is_reading()
+    }
+
+    pub(super) fn bytes_arrived(&self) {
+        if !self.is_busy() {
+            self.reading.store(true, Relaxed);
+        }
+    }
+
+    fn start(self: &Arc<Self>) -> Running {
+        self.running.fetch_add(1, Relaxed);
+        self.started.fetch_add(1, Relaxed);
+        self.reading.store(false, Relaxed);
+        Running(Arc::clone(self))
+    }
+}
+
+/// A request that runs until this is dropped.
+struct Running(Arc<Activity>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.running.fetch_sub(1, Relaxed);
+    }
+}
+
+/// Hyper's view of the router.
+pub(super) struct Requests {
+    router: Router,
+    peer: Peer,
+    activity: Arc<Activity>,
+}
+
+impl Requests {
+    pub(super) fn new(router: Router, peer: Peer, activity: Arc<Activity>) -> Self {
+        Self { router, peer, activity }
+    }
+}
+
+impl hyper::service::Service<Request<Incoming>> for Requests {
+    type Response = Response<Counted>;
+    type Error = Infallible;
+    type Future = Answering;
+
+    fn call(&self, mut request: Request<Incoming>) -> Answering {
+        let running = self.activity.start();
+        request.extensions_mut().insert(self.peer);
+        Answering { answer: self.router.clone().call(request), running: Some(running) }
+    }
+}
+
+/// A request's answer in the making.
+pub(super) struct Answering {
+    answer: RouteFuture<Infallible>,
+    /// Handed on to the answer's body.
+    running: Option<Running>,
+}
+
+impl Future for Answering {
+    type Output = Result<Response<Counted>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let response = ready!(Pin::new(&mut this.answer).poll(cx))?;
+        let running = this.running.take();
+        Poll::Ready(Ok(response.map(|body| Counted { body, _running: running })))
+    }
+}
+
+/// An answer's body, with which the request ends.
+pub(super) struct Counted {
+    body: Body,
+    _running: Option<Running>,
+}
+
+impl http_body::Body for Counted {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,246 @@
+//! Smile's webhooks come in: `POST /webhooks/{endpoint}`.
+//!
+//! Promises:
+//! - 200 only when the event, or the one that it repeats, is on stable storage.
+//! - Nothing is looked into, and nothing stored, before its signature over the bytes as they came is verified. What is
+//!   verified is stored, whatever it is, also when its sender has gone meanwhile.
+//! - A right signature is never rate-limited.
+//! - What is read and not yet stored takes no more memory than its budget.
+//!
+//! In this order: is there such an endpoint (404), is it a POST (405), may the peer call (403), has the header a
+//! signature's form (401), does the body fit (413), has it come in time (408) and found room (503), does the signature
+//! fit (401), and is it stored (503 with Retry-After if not). Too many 401s to one address become 429s. Errors are JSON
+//! that says nothing of the request.
+
+mod body;
+mod budget;
+mod finish;
+mod limiter;
+mod metrics;
+mod outcome;
+mod settings;
+pub mod signature;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeMap,
+    net::IpAddr,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    response::Response,
+    routing::post,
+};
+use bytes::Bytes;
+use http_body::Body as _;
+use ipnet::IpNet;
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+
+pub use self::{
+    metrics::Metrics,
+    settings::{Endpoint, Pace, Settings, SettingsError},
+    signature::Secret,
+};
+use self::{
+    budget::{Budget, Room},
+    finish::Finish,
+    limiter::Limiter,
+    metrics::EndpointMetrics,
+    outcome::Outcome,
+    signature::{SIGNATURE_BYTES, Verifier},
+};
+use crate::{
+    event::{envelope::Envelope, pb::EventSource},
+    log::{Log, NewRecord},
+    net::Peer,
+};
+
+/// The envelopes of larger bodies are read where it does not hold up other requests.
+const LARGE_ENVELOPE_BYTES: usize = 256 * 1024;
+
+/// The intake, running for as long as its router is served.
+pub struct Intake {
+    doors: BTreeMap<String, Arc<Door>>,
+    pending: TaskTracker,
+}
+
+impl Intake {
+    /// Takes webhooks into `log`.
+    #[must_use]
+    pub fn new(settings: Settings, log: Arc<dyn Log>, metrics: Metrics) -> Self {
+        let pending = TaskTracker::new();
+        let shared = Arc::new(Shared {
+            log,
+            budget: Budget::new(settings.body_budget_bytes, settings.body_limit_bytes, settings.room_timeout),
+            limiter: Limiter::new(settings.wrong_per_second, settings.wrong_at_once),
+            body_limit: settings.body_limit_bytes,
+            pace: settings.pace,
+            pending: pending.clone(),
+        });
+        let door = |endpoint: Endpoint| {
+            let door = Door {
+                metrics: metrics.of(&endpoint.name),
+                secrets: RwLock::new(endpoint.secrets),
+                allow_peers: endpoint.allow_peers,
+                shared: Arc::clone(&shared),
+                name: endpoint.name.clone(),
+            };
+            (endpoint.name, Arc::new(door))
+        };
+        Self { doors: settings.endpoints.into_iter().map(door).collect(), pending }
+    }
+
+    /// The routes, with an answer for all paths that others do not take.
+    #[must_use]
+    pub fn router(&self) -> Router {
+        let router = Router::new().fallback(outcome::not_found);
+        // A route for each endpoint: no path has to be taken apart, and what is unknown falls through.
+        self.doors.iter().fold(router, |router, (name, door)| {
+            let methods = post(receive).fallback(outcome::method_not_allowed);
+            router.route(&format!("/webhooks/{name}"), methods.with_state(Arc::clone(door)))
+        })
+    }
+
+    /// From now on these secrets verify the bodies of `endpoint`, and no others. Bodies that are being read keep those
+    /// that they began with.
+    ///
+    /// # Errors
+    /// If there is no secret or no such endpoint; nothing changes then.
+    pub fn replace_secrets(&self, endpoint: &str, secrets: Vec<Secret>) -> Result<(), SettingsError> {
+        let door = self.doors.get(endpoint).ok_or_else(|| SettingsError::Name(endpoint.to_owned()))?;
+        if secrets.is_empty() {
+            return Err(SettingsError::NoSecret(endpoint.to_owned()));
+        }
+        *door.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+        Ok(())
+    }
+
+    /// Waits until what was verified is stored, also of senders that have gone. For when the router is no longer served.
+    pub async fn finish(&self) {
+        self.pending.close();
+        self.pending.wait().await;
+    }
+}
+
+/// What all endpoints share.
+struct Shared {
+    log: Arc<dyn Log>,
+    budget: Arc<Budget>,
+    limiter: Limiter,
+    body_limit: usize,
+    pace: Pace,
+    /// Verified bodies whose senders have gone.
+    pending: TaskTracker,
+}
+
+/// One endpoint.
+struct Door {
+    name: String,
+    /// Replaced as a whole; read once a request, to make its verifier. Never empty.
+    secrets: RwLock<Vec<Secret>>,
+    /// Everybody if empty.
+    allow_peers: Vec<IpNet>,
+    metrics: EndpointMetrics,
+    shared: Arc<Shared>,
+}
+
+async fn receive(State(door): State<Arc<Door>>, request: Request) -> Response {
+    let outcome = match door.verified(request).await {
+        // Goes on when this is dropped, as it is when the client disconnects.
+        Ok(verified) => Finish::new(Arc::clone(&door).store(verified), &door.shared.pending).await,
+        Err(refused) => door.count(refused),
+    };
+    outcome.answer()
+}
+
+/// A webhook that Smile has sent.
+struct Verified {
+    began: Instant,
+    signature: [u8; SIGNATURE_BYTES],
+    body: Bytes,
+    /// Held until the body is stored.
+    room: Room,
+}
+
+impl Door {
+    /// Reads a request as far as it is allowed to come.
+    async fn verified(&self, request: Request) -> Result<Verified, Outcome> {
+        let began = Instant::now();
+        let shared = &*self.shared;
+        let peer = request.extensions().get::<Peer>().and_then(|peer| peer.0).map(|peer| peer.ip().to_canonical());
+        if !self.allows(peer) {
+            return Err(Outcome::Forbidden);
+        }
+        let signature = signature::of_request(request.headers());
+        let (Some(signature), Some(mut verifier)) = (signature, self.verifier()) else {
+            return Err(self.unauthentic(peer));
+        };
+        let body = request.into_body();
+        let length = body.size_hint();
+        if length.lower() > shared.body_limit as u64 {
+            return Err(Outcome::TooLarge);
+        }
+        let mut room = shared.budget.room(length.exact());
+        let body = body::read(body, shared.body_limit, &shared.pace, &mut room, &mut verifier).await?;
+        if !verifier.verify(&signature) {
+            return Err(self.unauthentic(peer));
+        }
+        Ok(Verified { began, signature, body, room })
+    }
+
+    /// Whether this peer may call. One without an address, on a Unix socket, is on no list.
+    fn allows(&self, peer: Option<IpAddr>) -> bool {
+        let allows = |peer| self.allow_peers.iter().any(|network| network.contains(&peer));
+        self.allow_peers.is_empty() || peer.is_some_and(allows)
+    }
+
+    fn verifier(&self) -> Option<Verifier> {
+        Verifier::new(&self.secrets.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn unauthentic(&self, peer: Option<IpAddr>) -> Outcome {
+        if self.shared.limiter.is_too_many(peer) { Outcome::Limited } else { Outcome::BadSignature }
+    }
+
+    async fn store(self: Arc<Self>, verified: Verified) -> Outcome {
+        let Verified { began, signature, body, room } = verified;
+        self.metrics.verified(body.len());
+        let envelope = if body.len() <= LARGE_ENVELOPE_BYTES {
+            Envelope::of(&body)
+        } else {
+            let body = body.clone();
+            match tokio::task::spawn_blocking(move || Envelope::of(&body)).await {
+                Ok(envelope) => envelope,
+                // The runtime is at its end.
+                Err(_) => return self.count(Outcome::Unavailable),
+            }
+        };
+        let record = NewRecord {
+            source: EventSource::Webhook,
+            endpoint: self.name.clone(),
+            id: envelope.id,
+            type_name: envelope.type_name,
+            user_id: envelope.user_id,
+            signature: Bytes::copy_from_slice(&signature),
+            traceparent: String::new(),
+            body,
+        };
+        let appended = self.shared.log.append(record).await;
+        drop(room);
+        if appended.is_ok() {
+            self.metrics.durable_after(began.elapsed());
+        }
+        self.count(appended.into())
+    }
+
+    fn count(&self, outcome: Outcome) -> Outcome {
+        self.metrics.count(outcome);
+        tracing::debug!(endpoint = self.name, result = outcome.name(), "webhook");
+        outcome
+    }
+}

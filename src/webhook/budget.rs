@@ -1,0 +1,251 @@
+//! The memory that bodies share while they are read and stored (promise 9).
+//!
+//! A quarter of it is for small bodies alone, so that large ones never keep them waiting. The rest is for large ones:
+//! one whole body of the largest size allowed is set aside for whoever has *the turn*, what remains is shared.
+//!
+//! - Bytes are charged as they arrive, not at a header's word. A body of unknown length counts as small until it is not.
+//! - When the shared room is used up, a large body waits for more of it or for the turn, whichever comes first. The turn
+//!   is room for all of it, so its holder waits no more, and gives back what it had: however many half-read bodies there
+//!   are, one of them always goes on.
+//! - Waiting is bounded. While somebody waits, those who hold room have to send at a pace (see `body`), so nobody keeps
+//!   it by sending a byte now and then.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError},
+    time::{Instant, timeout},
+};
+
+/// Bodies up to this size have a part of the budget of their own.
+pub const SMALL_BODY_BYTES: usize = 64 * 1024;
+
+/// Less is no budget: it would hold a handful of bodies.
+const LEAST_BYTES: usize = 4 * 1024 * 1024;
+
+/// A budget in which not every allowed body has room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "--body-budget is too small: three quarters of it have to hold one body of the size that --max-body allows; set \
+     it to at least {least} bytes, or lower --max-body"
+)]
+pub struct BudgetTooSmall {
+    least: usize,
+}
+
+/// There was no room in time. The sender has to try again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoRoom;
+
+/// The budget.
+pub struct Budget {
+    small: Part,
+    /// What large bodies share.
+    large: Part,
+    large_bytes: usize,
+    /// One permit: room for one whole body.
+    turn: Arc<Semaphore>,
+    /// Bodies of unknown length that became large still hold small room while they wait for large room. So many may;
+    /// together they hold half of it at most.
+    movers: Semaphore,
+    /// How long a body may wait altogether.
+    timeout: Duration,
+}
+
+struct Part {
+    free: Arc<Semaphore>,
+    /// Who waits for it.
+    waiting: AtomicUsize,
+}
+
+impl Part {
+    fn new(bytes: usize) -> Self {
+        Self { free: Arc::new(Semaphore::new(bytes)), waiting: AtomicUsize::new(0) }
+    }
+
+    fn try_take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        match Arc::clone(&self.free).try_acquire_many_owned(permits(bytes)) {
+            Ok(permit) => Some(permit),
+            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => None,
+        }
+    }
+
+    async fn take(&self, bytes: usize) -> OwnedSemaphorePermit {
+        let taken = Arc::clone(&self.free).acquire_many_owned(permits(bytes)).await;
+        taken.expect("this semaphore is never closed")
+    }
+}
+
+/// Bodies are checked to be far below this.
+fn permits(bytes: usize) -> u32 {
+    u32::try_from(bytes).unwrap_or(u32::MAX)
+}
+
+impl Budget {
+    /// # Errors
+    /// If `total` has no room for a body of `limit` bytes beside the small ones'.
+    pub fn check(total: usize, limit: usize) -> Result<(), BudgetTooSmall> {
+        let least = (limit.saturating_mul(4).div_ceil(3)).next_multiple_of(4).max(LEAST_BYTES);
+        if total < least { Err(BudgetTooSmall { least }) } else { Ok(()) }
+    }
+
+    /// A budget of `total` bytes for bodies of up to `limit`, which have to pass [`Self::check`].
+    #[must_use]
+    pub fn new(total: usize, limit: usize, timeout: Duration) -> Arc<Self> {
+        let small = total / 4;
+        let large = (total - small).saturating_sub(limit);
+        Arc::new(Self {
+            small: Part::new(small),
+            large: Part::new(large),
+            large_bytes: large,
+            turn: Arc::new(Semaphore::new(1)),
+            movers: Semaphore::new(small / 2 / SMALL_BODY_BYTES),
+            timeout,
+        })
+    }
+
+    /// Room for one body, none of it taken yet. `length` is what is known of it.
+    #[must_use]
+    pub fn room(self: &Arc<Self>, length: Option<u64>) -> Room {
+        let is_large = length.is_some_and(|length| length > SMALL_BODY_BYTES as u64);
+        Room {
+            held: if is_large { Held::Large(None) } else { Held::Small(None) },
+            bytes: 0,
+            may_wait: self.timeout,
+            budget: Arc::clone(self),
+        }
+    }
+}
+
+/// The room that one body takes; given back when it is dropped.
+pub struct Room {
+    budget: Arc<Budget>,
+    held: Held,
+    bytes: usize,
+    /// What is left of the time that this body may wait.
+    may_wait: Duration,
+}
+
+enum Held {
+    Small(Option<OwnedSemaphorePermit>),
+    Large(Option<OwnedSemaphorePermit>),
+    /// Room for all of it.
+    Turn { _turn: OwnedSemaphorePermit },
+}
+
+impl Room {
+    /// How many bytes it holds.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How long it has waited altogether.
+    #[must_use]
+    pub fn waited(&self) -> Duration {
+        self.budget.timeout.saturating_sub(self.may_wait)
+    }
+
+    /// True if others wait for room of this kind.
+    #[must_use]
+    pub fn is_pressed(&self) -> bool {
+        let part = match self.held {
+            Held::Small(_) => &self.budget.small,
+            Held::Large(_) | Held::Turn { .. } => &self.budget.large,
+        };
+        part.waiting.load(Relaxed) > 0
+    }
+
+    /// Makes it hold `bytes` at least. Cancelling this leaves it as it was.
+    ///
+    /// # Errors
+    /// If there was no room in time.
+    pub async fn reserve(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return Ok(()) };
+        let budget = Arc::clone(&self.budget);
+        match &mut self.held {
+            Held::Small(held) if bytes <= SMALL_BODY_BYTES => {
+                let taken = match budget.small.try_take(more) {
+                    Some(taken) => taken,
+                    None => wait(&budget.small, &mut self.may_wait, budget.small.take(more)).await?,
+                };
+                join(held, taken);
+            }
+            Held::Small(_) => {
+                self.held = match budget.try_large(bytes) {
+                    Some(held) => held,
+                    None => {
+                        let _mover = budget.movers.try_acquire().map_err(|_| NoRoom)?;
+                        wait(&budget.large, &mut self.may_wait, budget.take_large(bytes)).await?
+                    }
+                };
+            }
+            Held::Large(held) => {
+                let taken = match budget.try_large(more) {
+                    Some(taken) => taken,
+                    None => wait(&budget.large, &mut self.may_wait, budget.take_large(more)).await?,
+                };
+                match taken {
+                    Held::Large(Some(taken)) => join(held, taken),
+                    // This drops, and so gives back, what it had of the shared room.
+                    turn => self.held = turn,
+                }
+            }
+            Held::Turn { .. } => {}
+        }
+        self.bytes = bytes;
+        Ok(())
+    }
+}
+
+impl Budget {
+    fn try_large(&self, bytes: usize) -> Option<Held> {
+        if let Some(taken) = self.large.try_take(bytes) {
+            return Some(Held::Large(Some(taken)));
+        }
+        let turn = Arc::clone(&self.turn).try_acquire_owned().ok()?;
+        Some(Held::Turn { _turn: turn })
+    }
+
+    async fn take_large(&self, bytes: usize) -> Held {
+        tokio::select! {
+            // More than there is altogether would stand in the way of all others, for nothing.
+            taken = self.large.take(bytes), if bytes <= self.large_bytes => Held::Large(Some(taken)),
+            turn = Arc::clone(&self.turn).acquire_owned() => {
+                Held::Turn { _turn: turn.expect("this semaphore is never closed") }
+            }
+        }
+    }
+}
+
+fn join(held: &mut Option<OwnedSemaphorePermit>, taken: OwnedSemaphorePermit) {
+    match held {
+        Some(held) => held.merge(taken),
+        None => *held = Some(taken),
+    }
+}
+
+/// Waits for room in `part`, visibly to those who hold it, for as long as the body may.
+async fn wait<T>(part: &Part, may_wait: &mut Duration, taking: impl Future<Output = T>) -> Result<T, NoRoom> {
+    struct Waiting<'a>(&'a Part);
+    impl Drop for Waiting<'_> {
+        fn drop(&mut self) {
+            self.0.waiting.fetch_sub(1, Relaxed);
+        }
+    }
+    part.waiting.fetch_add(1, Relaxed);
+    let _waiting = Waiting(part);
+    let began = Instant::now();
+    let taken = timeout(*may_wait, taking).await;
+    *may_wait = may_wait.saturating_sub(began.elapsed());
+    taken.map_err(|_| NoRoom)
+}
+
+#[cfg(test)]
+mod tests;
