@@ -70,8 +70,8 @@ pub struct CertifiedKeyFiles {
 /// If the file can't be read or holds something unknown.
 pub fn load(given: Settings) -> Result<Settings, ConfigError> {
     let Some(path) = given.config.clone() else { return Ok(settings::overlay(settings::defaults(), &given)) };
-    let text = std::fs::read_to_string(&path)
-        .map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
     let file: Settings =
         toml::from_str(&text).map_err(|source| ConfigError::File { path: path.clone(), source: Box::new(source) })?;
     Ok(settings::overlay(settings::overlay(settings::defaults(), &file), &given))
@@ -90,8 +90,8 @@ pub fn check(settings: &Settings) -> Result<Config, ConfigError> {
 /// # Errors
 /// Names the file, if it can't be read or holds nothing.
 pub fn secret_from_file(flag: &str, path: &Path) -> Result<Vec<u8>, ConfigError> {
-    let mut secret = std::fs::read(path)
-        .map_err(|e| ConfigError::Setting(format!("{flag} {}: {e}", path.display())))?;
+    let mut secret =
+        std::fs::read(path).map_err(|e| ConfigError::Setting(format!("{flag} {}: {e}", path.display())))?;
     if secret.last() == Some(&b'\n') {
         secret.pop();
         if secret.last() == Some(&b'\r') {

@@ -22,8 +22,8 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::{
-    pb::health_server::HealthServer,
-    server::{HealthReporter, HealthService},
+    pb::health_server::{Health, HealthServer},
+    server::HealthReporter,
 };
 
 use crate::{
@@ -93,7 +93,7 @@ pub fn router(
     feed: Feed,
     settings: Settings,
     metrics: Metrics,
-    health: HealthServer<HealthService>,
+    health: HealthServer<impl Health>,
     drain: CancellationToken,
 ) -> axum::Router {
     let reflection = || {

@@ -216,9 +216,8 @@ struct Listening {
 impl Listening {
     fn start(listeners: Vec<(Listener, Option<Arc<ServerConfig>>)>, router: &axum::Router, limits: &Limits) -> Self {
         let stop = Stop::default();
-        let serve = |(listener, tls)| {
-            tokio::spawn(net::serve(listener, tls, router.clone(), limits.clone(), stop.clone()))
-        };
+        let serve =
+            |(listener, tls)| tokio::spawn(net::serve(listener, tls, router.clone(), limits.clone(), stop.clone()));
         Self { serving: listeners.into_iter().map(serve).collect(), stop }
     }
 

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     config::{self, Settings},
-    event::pb::{SubscribeRequest, subscribe_request::Start, StartPosition},
+    event::pb::{StartPosition, SubscribeRequest, subscribe_request::Start},
     relay::Relay,
     telemetry::logs,
 };
@@ -56,7 +56,8 @@ pub struct DemoArgs {
 /// # Errors
 /// If a port is in use, or something on the way of an event fails.
 pub async fn run(args: DemoArgs) -> Result<(), CliError> {
-    logs::start(None, "warn")?;
+    // Its own warnings are about what a demonstration gives up on purpose.
+    logs::start(None, "error")?;
     let temporary = Temporary::new().map_err(CliError::Temporary)?;
     let secret = hex::encode(rand::random::<[u8; 16]>());
     let settings = Settings {
@@ -126,7 +127,9 @@ async fn show(args: &DemoArgs, public: &str, grpc: &str, secret: &str, certifica
     }
     eprintln!("\nAll of them are on disk, and can be read again. In another terminal:\n");
     eprintln!("  grpcurl -plaintext {grpc} list");
-    eprintln!("  grpcurl -plaintext -d '{{\"position\":\"START_POSITION_EARLIEST\"}}' {grpc} smilerelay.v1.RelayService/Subscribe");
+    eprintln!(
+        "  grpcurl -plaintext -d '{{\"position\":\"START_POSITION_EARLIEST\"}}' {grpc} smilerelay.v1.RelayService/Subscribe"
+    );
     eprintln!("  smile-relay tail --address http://{grpc} --from-start");
     eprintln!("  smile-relay trigger ACCOUNT_CONNECTED --url {url} --secret {secret} --insecure\n");
     eprintln!("What comes in is printed here. Ctrl-C ends the demonstration.\n");
@@ -156,4 +159,3 @@ impl Drop for Temporary {
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
-

@@ -17,7 +17,8 @@ const QUEUE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 pub fn check(settings: Settings) -> Result<Config, ConfigError> {
     let mut insecure = Vec::new();
     let public_security = public_security(&settings, &mut insecure)?;
-    let grpc_tls = pair("--grpc-tls-cert", settings.grpc_tls_cert.clone(), "--grpc-tls-key", settings.grpc_tls_key.clone())?;
+    let grpc_tls =
+        pair("--grpc-tls-cert", settings.grpc_tls_cert.clone(), "--grpc-tls-key", settings.grpc_tls_key.clone())?;
     let grpc_listen = filled(settings.grpc_listen.clone())
         .iter()
         .map(|text| address("--grpc-listen", text))
@@ -120,8 +121,12 @@ fn webhook(settings: &Settings) -> Result<webhook::Settings, ConfigError> {
                 .into(),
         ));
     }
-    webhook::Settings::new(endpoints, bytes("--max-body", settings.max_body)?, bytes("--body-budget", settings.body_budget)?)
-        .map_err(|e| wrong(e.to_string()))
+    webhook::Settings::new(
+        endpoints,
+        bytes("--max-body", settings.max_body)?,
+        bytes("--body-budget", settings.body_budget)?,
+    )
+    .map_err(|e| wrong(e.to_string()))
 }
 
 fn endpoint(

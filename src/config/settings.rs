@@ -33,8 +33,13 @@ pub struct Settings {
           require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub insecure_public_http: Option<bool>,
     /// A secret of the endpoint `smile`; repeatable, any of them verifies. Better given as a file
-    #[arg(long, env = "SMILE_RELAY_WEBHOOK_SECRET", hide_env_values = true, value_name = "SECRET",
-          help_heading = "Public listener")]
+    #[arg(
+        long,
+        env = "SMILE_RELAY_WEBHOOK_SECRET",
+        hide_env_values = true,
+        value_name = "SECRET",
+        help_heading = "Public listener"
+    )]
     pub webhook_secret: Option<Vec<String>>,
     /// A file with a secret of the endpoint `smile` (one trailing newline is not part of it); repeatable
     #[arg(long, env = "SMILE_RELAY_WEBHOOK_SECRET_FILE", value_name = "FILE", help_heading = "Public listener")]
@@ -208,7 +213,7 @@ impl<'de> Deserialize<'de> for Volume {
 
 /// What holds where nothing is said. The flags' help repeats it.
 pub fn defaults() -> Settings {
-    let mib = |n| Some(Volume(n << 20));
+    let mib = |n: u64| Some(Volume(n << 20));
     let span = |seconds| Some(Span(Duration::from_secs(seconds)));
     Settings {
         public_listen: Some("0.0.0.0:8443".into()),

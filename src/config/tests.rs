@@ -34,8 +34,7 @@ fn the_help_names_the_defaults_that_hold() {
             other => other.to_string(),
         });
         let same = |said: &str, holds: &str| {
-            said == holds
-                || matches!((said.parse::<Span>(), holds.parse::<Span>()), (Ok(a), Ok(b)) if a == b)
+            said == holds || matches!((said.parse::<Span>(), holds.parse::<Span>()), (Ok(a), Ok(b)) if a == b)
         };
         match holds {
             Some(holds) => assert!(same(said, &holds), "--{name}: help says {said}, {holds} holds"),
@@ -59,8 +58,11 @@ fn every_flag_has_its_variable() {
 fn flags_win_over_the_file_and_the_file_over_defaults() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("relay.toml");
-    std::fs::write(&path, "retention = \"7d\"\nmax-streams = 5\nwebhook-secret = [\"from-file\"]\nmax-body = \"1000001B\"\n")
-        .unwrap();
+    std::fs::write(
+        &path,
+        "retention = \"7d\"\nmax-streams = 5\nwebhook-secret = [\"from-file\"]\nmax-body = \"1000001B\"\n",
+    )
+    .unwrap();
     let config = format!("--config={}", path.display());
     let settings = load(parse(&[&config, "--max-streams=9", SELF_SIGNED])).unwrap();
     let checked = check(&settings).unwrap();

@@ -19,13 +19,14 @@ pub struct LevelError {
 /// # Errors
 /// If the level is none.
 pub fn start(format: Option<LogFormat>, level: &str) -> Result<(), LevelError> {
-    let filter =
-        EnvFilter::try_new(level).map_err(|source| LevelError { level: level.to_owned(), source })?;
+    let filter = EnvFilter::try_new(level).map_err(|source| LevelError { level: level.to_owned(), source })?;
     let is_terminal = io::stderr().is_terminal();
     let lines = fmt::layer().with_writer(io::stderr).with_target(false);
     let format = format.unwrap_or(if is_terminal { LogFormat::Text } else { LogFormat::Json });
     let lines = match format {
-        LogFormat::Text => Box::new(lines.with_ansi(is_terminal)) as Box<dyn tracing_subscriber::Layer<_> + Send + Sync>,
+        LogFormat::Text => {
+            Box::new(lines.with_ansi(is_terminal)) as Box<dyn tracing_subscriber::Layer<_> + Send + Sync>
+        }
         LogFormat::Json => Box::new(lines.json().with_current_span(false).with_span_list(false)),
     };
     // A second start in one process, as in tests, keeps the first.

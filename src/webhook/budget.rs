@@ -136,7 +136,9 @@ enum Held {
     Small(Option<OwnedSemaphorePermit>),
     Large(Option<OwnedSemaphorePermit>),
     /// Room for all of it.
-    Turn { _turn: OwnedSemaphorePermit },
+    Turn {
+        _turn: OwnedSemaphorePermit,
+    },
 }
 
 impl Room {
