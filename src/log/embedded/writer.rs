@@ -113,7 +113,7 @@ impl Writer {
             latest = head.sequence,
             earliest = floor.sequence + 1,
             ids_remembered = dedupe.remembered(),
-            took_ms = started.elapsed().as_millis(),
+            took = ?started.elapsed(),
             "log open"
         );
         let (head_changes, heads) = watch::channel(head);
