@@ -41,11 +41,6 @@ use ipnet::IpNet;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
-pub use self::{
-    metrics::Metrics,
-    settings::{Endpoint, Pace, Settings, SettingsError},
-    signature::Secret,
-};
 use self::{
     budget::{Budget, Room},
     finish::Finish,
@@ -53,6 +48,11 @@ use self::{
     metrics::EndpointMetrics,
     outcome::Outcome,
     signature::{SIGNATURE_BYTES, Verifier},
+};
+pub use self::{
+    metrics::Metrics,
+    settings::{Endpoint, Pace, Settings, SettingsError},
+    signature::Secret,
 };
 use crate::{
     event::{envelope::Envelope, pb::EventSource},

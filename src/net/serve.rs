@@ -32,7 +32,8 @@ pub async fn serve(listener: Listener, tls: Option<Arc<ServerConfig>>, router: R
     let room = Arc::new(Semaphore::new(limits.connections));
     let shared = Arc::new(Shared::new(tls.map(TlsAcceptor::from), router, &limits, &tracker));
     let start = |(stream, peer): (Stream, Peer), permit: OwnedSemaphorePermit| {
-        let serving = connection::serve(stream, peer, Arc::clone(&shared), stop.drain.child_token(), stop.abort.child_token());
+        let serving =
+            connection::serve(stream, peer, Arc::clone(&shared), stop.drain.child_token(), stop.abort.child_token());
         tracker.spawn(async move {
             serving.await;
             drop(permit);

@@ -125,7 +125,9 @@ mod tests {
         assert_eq!(load(&certificate, &key, ALPN_WEB).unwrap().alpn_protocols, ALPN_WEB);
         assert!(matches!(load(&missing, &key, ALPN_WEB), Err(TlsError::Unreadable { path, .. }) if path == missing));
         assert!(matches!(load(&key, &key, ALPN_WEB), Err(TlsError::NoCertificate { path }) if path == key));
-        assert!(matches!(load(&certificate, &certificate, ALPN_WEB), Err(TlsError::NoKey { path }) if path == certificate));
+        assert!(
+            matches!(load(&certificate, &certificate, ALPN_WEB), Err(TlsError::NoKey { path }) if path == certificate)
+        );
         assert!(matches!(load(&certificate, &cut, ALPN_WEB), Err(TlsError::Malformed { path }) if path == cut));
         assert!(matches!(load(&certificate, &other_key, ALPN_WEB), Err(TlsError::Mismatch { .. })));
     }
