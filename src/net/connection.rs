@@ -149,8 +149,9 @@ where
     loop {
         tokio::select! {
             biased;
-            result = connection.as_mut() => return result.map_or_else(End::Http, |()| End::Closed),
+            // Before the connection, so that an answer that is given while draining says that it is the last.
             () = drain.cancelled() => break,
+            result = connection.as_mut() => return result.map_or_else(End::Http, |()| End::Closed),
             _ = looks.tick() => match watch.look(activity, Instant::now()) {
                 Verdict::Fine => {}
                 Verdict::Idle => connection.as_mut().graceful_shutdown(),
@@ -176,6 +177,8 @@ where
     C: GracefulConnection<Error = hyper::Error>,
 {
     let started = activity.started();
+    // Hyper, asked for a graceful end now, would not wait for the request; asked once it runs, it may be too late.
+    activity.end_with_next_answer();
     let until = Instant::now() + LINGER;
     let mut looks = interval(LINGER_STEP);
     loop {

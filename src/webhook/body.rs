@@ -19,7 +19,7 @@ use http_body::Body as _;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
-    budget::{NoRoom, Room, SMALL_BODY_BYTES},
+    budget::{GIVE_WAY_EVERY, NoRoom, Room, SMALL_BODY_BYTES},
     settings::Pace,
     signature::Verifier,
 };
@@ -210,8 +210,11 @@ impl Running {
         if !room.is_pressed() {
             return Ok(usual.min(idle));
         }
-        let pressed = within(pace.pressed_grace, pace.pressed_bytes_per_second).ok_or(BodyError::NoRoom)?;
-        Ok(usual.min(idle).min(pressed))
+        match within(pace.pressed_grace, pace.pressed_bytes_per_second) {
+            Some(left) => Ok(left.min(usual).min(idle)),
+            None if room.gives_way(now) => Err(BodyError::NoRoom),
+            None => Ok(GIVE_WAY_EVERY),
+        }
     }
 }
 
