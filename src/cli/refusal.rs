@@ -118,7 +118,9 @@ impl fmt::Display for Refusal {
             cause = error.source();
         }
         for (field, description) in &self.violations {
-            write!(out, "; {field}: {description}")?;
+            if !self.status.message().contains(description) {
+                write!(out, "; {field}: {description}")?;
+            }
         }
         if let Some(hint) = self.hint() {
             write!(out, "; {hint}")?;

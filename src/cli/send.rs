@@ -54,6 +54,7 @@ impl SendError {
             Self::Unsent { cause, .. } if cause.contains("certificate") => {
                 "; for a relay with a certificate of its own making give --ca FILE, or --insecure"
             }
+            Self::Unsent { cause, .. } if cause.contains("InvalidContentType") => "; it speaks no TLS: try http://",
             Self::Unsent { cause, .. } if cause.contains("Connection refused") => "; is `smile-relay serve` running?",
             _ => "",
         }
@@ -87,7 +88,8 @@ impl Sender {
     /// # Errors
     /// If the certificates to trust can't be loaded.
     pub fn new(url: Uri, secret: Secret, trust: &Trust) -> Result<Self, CliError> {
-        let client = Client::builder(TokioExecutor::new()).build(tls::connector(trust)?);
+        let connector = tls::connector(if url.scheme_str() == Some("http") { None } else { Some(trust) })?;
+        let client = Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { client, url, secret })
     }
 
@@ -119,3 +121,6 @@ impl Sender {
         Ok(Answer { status, body, took: start.elapsed() })
     }
 }
+
+#[cfg(test)]
+mod tests;

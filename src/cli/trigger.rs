@@ -117,7 +117,7 @@ pub struct TargetArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum TriggerError {
     #[error(
-        "there is no sample of the type {name}{}; --list shows the types, --file sends anything",
+        "there is no sample of the type {name} (--list shows the types, --file sends anything){}",
         samples::did_you_mean(name)
     )]
     UnknownType { name: String },
