@@ -70,7 +70,7 @@ impl Answer {
     /// True if the relay says that it held the event already.
     #[must_use]
     pub fn is_duplicate(&self) -> bool {
-        self.is_success() && self.json().is_some_and(|answer| answer["duplicate"] == true)
+        self.is_success() && self.json().is_some_and(|answer| answer["status"] == "duplicate")
     }
 
     /// The relay's own words about an error.

@@ -13,7 +13,7 @@ async fn listen(connections: Arc<Mutex<HashSet<SocketAddr>>>) -> Uri {
         connections.lock().await.insert(from);
         let signed = hex::encode(signature(b"s3cret", &body));
         if headers["smile-signature"] == signed.as_str() && headers[CONTENT_TYPE] == "application/json" {
-            (StatusCode::OK, r#"{"duplicate":true}"#)
+            (StatusCode::OK, r#"{"status":"duplicate"}"#)
         } else {
             (StatusCode::UNAUTHORIZED, r#"{"error":{"code":"unauthorized","message":"no"}}"#)
         }
