@@ -260,6 +260,7 @@ fn hint(answer: &Answer) -> Option<String> {
         401 => "; is the secret the one that the relay has for this endpoint?",
         403 => "; the relay does not take webhooks from this address",
         404 => "; is --url right, with the endpoint's name at its end?",
+        429 => "; too many wrong signatures came from here: set the secret right, and wait a little",
         413 => "; the body is larger than the relay takes",
         503 => "; the relay can't store events just now",
         _ => "",
