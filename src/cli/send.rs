@@ -15,7 +15,8 @@ use hyper_util::{
 };
 
 pub use super::tls::Trust;
-use super::{CliError, chain, secret::Secret, sign::signature, tls};
+use super::{CliError, chain, secret::Secret, tls};
+use crate::webhook::signature;
 
 /// Longer than a relay keeps a webhook waiting for its log.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -55,6 +56,7 @@ impl SendError {
                 "; for a relay with a certificate of its own making give --ca FILE, or --insecure"
             }
             Self::Unsent { cause, .. } if cause.contains("InvalidContentType") => "; it speaks no TLS: try http://",
+            Self::Unsent { cause, .. } if cause.contains("invalid HTTP version") => "; it may speak TLS: try https://",
             Self::Unsent { cause, .. } if cause.contains("Connection refused") => "; is `smile-relay serve` running?",
             _ => "",
         }
@@ -104,7 +106,7 @@ impl Sender {
         };
         let request = Request::post(self.url.clone())
             .header(CONTENT_TYPE, "application/json")
-            .header("smile-signature", hex::encode(signature(self.secret.bytes(), &body)))
+            .header(&signature::HEADER, hex::encode(self.secret.sign(&body)))
             .body(Full::new(body))
             .map_err(|error| unsent(&error))?;
         let start = Instant::now();
