@@ -57,7 +57,7 @@ pub struct TriggerArgs {
     #[arg(value_name = "TYPE", required_unless_present_any = ["file", "from_event", "list"])]
     pub type_name: Option<String>,
     /// List the types there are samples of
-    #[arg(long, exclusive = true)]
+    #[arg(long)]
     pub list: bool,
     /// Send the content of this file as it is; - for stdin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["type_name", "from_event"])]
@@ -265,7 +265,7 @@ fn hint(answer: &Answer) -> Option<String> {
         503 => "; the relay can't store events just now",
         _ => "",
     };
-    let said = answer.message().map(|message| format!(": {message}")).unwrap_or_default();
+    let said = answer.message().map(|message| format!(": {}", message.trim_end_matches('.'))).unwrap_or_default();
     Some(format!("the relay answered {}{said}{todo}", answer.status))
 }
 
