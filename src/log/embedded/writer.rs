@@ -465,7 +465,12 @@ impl Writer {
         if free == 0 || !many && !self.is_full() {
             return Ok(false);
         }
-        self.connection.execute_batch("PRAGMA incremental_vacuum(512)")?;
+        {
+            // Every step of the statement frees one page.
+            let mut vacuum = self.connection.prepare_cached("PRAGMA incremental_vacuum(512)")?;
+            let mut pages = vacuum.query([])?;
+            while pages.next()?.is_some() {}
+        }
         if self.is_full() {
             checkpoint::run(&self.connection, "TRUNCATE")?;
         }

@@ -1,0 +1,70 @@
+//! How much of the disk is taken, and for how long somebody else may hold the database.
+
+use futures_util::{StreamExt, stream};
+use rusqlite::Connection;
+
+use super::*;
+
+const MIB: u64 = 1 << 20;
+
+/// Appends `mib` records of a mebibyte each, eight at a time, and calls `watch` after each.
+async fn fill(log: &Embedded, first: u64, mib: u64, mut watch: impl FnMut()) {
+    let body = Bytes::from(vec![7; 1 << 20]);
+    let appends = stream::iter(first..first + mib).map(|n| log.append(record(n, body.clone())));
+    let mut answers = appends.buffer_unordered(8);
+    while let Some(answer) = answers.next().await {
+        answer.unwrap();
+        watch();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn removing_much_gives_the_room_back() {
+    let directory = Directory::new();
+    let log = directory.log(DEFAULT);
+    fill(&log, 0, 300, || {}).await;
+    log.close().await;
+    let log = directory.log(Settings { retention_bytes: Some(10 * MIB), ..DEFAULT });
+    let shrunk = async || (directory.length("events.db") < 64 * MIB).then_some(());
+    until("the database has shrunk", shrunk).await;
+    let held = log.read(0, u64::MAX, 0).await.unwrap();
+    assert!(held.records.len() < 11 && held.floor.sequence as usize + held.records.len() == 300, "{held:?}");
+}
+
+#[tokio::test]
+async fn a_writer_that_takes_its_time_makes_the_log_busy_and_loses_nothing() {
+    let directory = Directory::new();
+    let hasty = Settings { queue_timeout: Duration::from_millis(50), queue_bytes: 20_000, ..DEFAULT };
+    let log = directory.log(hasty);
+    let shell = Connection::open(directory.path("events.db")).unwrap();
+    shell.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let started = Instant::now();
+    // More than fits, so that some wait for room and others for their turn.
+    let appends = (0..10).map(|n| log.append(record(n, vec![1; 9_000])));
+    for answer in futures_util::future::join_all(appends).await {
+        assert_eq!(answer, Err(AppendError::Busy));
+    }
+    assert!(started.elapsed() < Duration::from_secs(4), "answered after {:?}", started.elapsed());
+    shell.execute_batch("ROLLBACK").unwrap();
+    let stored = async || log.append(record(100, "b")).await.is_ok().then_some(());
+    until("it stores again", stored).await;
+    for n in 0..10 {
+        until("the resend is taken", async || log.append(record(n, vec![1; 9_000])).await.ok()).await;
+    }
+    let found = log.read(0, u64::MAX, 0).await.unwrap().records;
+    assert_eq!(found.len(), 11, "each is stored once");
+    assert_eq!(*log.health().borrow(), Health::Good);
+}
+
+#[tokio::test]
+async fn the_reserve_is_made_whole_when_the_log_is_opened() {
+    let directory = Directory::new();
+    directory.log(DEFAULT).close().await;
+    assert_eq!(directory.length("reserve"), 8 * MIB, "kept when it is closed");
+    fs::write(directory.path("reserve"), "cut short").unwrap();
+    directory.log(DEFAULT).close().await;
+    assert_eq!(directory.length("reserve"), 8 * MIB);
+    fs::remove_file(directory.path("reserve")).unwrap();
+    directory.log(DEFAULT).close().await;
+    assert_eq!(directory.length("reserve"), 8 * MIB);
+}
