@@ -6,7 +6,7 @@
 //!   records by id, without touching bodies. Kept until the record is gone and the dedupe window has passed.
 //! - `log`: one row: the log's id, and the last record that retention removed, whose check old cursors still need.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, params};
 use xxhash_rust::xxh3::xxh3_64;
@@ -16,6 +16,9 @@ use super::{LogId, OpenError, Position};
 /// "SmRl": marks the database file as ours.
 const APPLICATION_ID: i64 = 0x536D_526C;
 const VERSION: i64 = 1;
+
+/// How long to wait for somebody else who holds the database, such as SQLite's shell.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const TABLES: &str = "
     CREATE TABLE log (
@@ -86,9 +89,9 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
          PRAGMA wal_autocheckpoint = 0;
          PRAGMA journal_size_limit = 67108864;
          PRAGMA temp_store = MEMORY;
-         PRAGMA cache_size = -4096;
-         PRAGMA busy_timeout = 5000;",
+         PRAGMA cache_size = -4096;",
     )?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(connection)
 }
@@ -106,7 +109,8 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
 pub fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.execute_batch("PRAGMA cache_size = -1024; PRAGMA busy_timeout = 5000;")?;
+    connection.execute_batch("PRAGMA cache_size = -1024;")?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(connection)
 }
 

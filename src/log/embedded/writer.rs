@@ -14,7 +14,7 @@ use tokio::sync::watch;
 
 use super::{
     Append, AppendError, Appended, Command, Health, NewRecord, Options, Position,
-    checkpoint::{self, Checkpoints},
+    checkpoint::{self, Checkpoints, Outcome},
     clock::{Clock, Reading, micros},
     dedupe::{Dedupe, Relation},
     disk::{DirectoryLock, Reserve},
@@ -32,10 +32,13 @@ const STEP_BYTES: u64 = 4 << 20;
 const IDLE: Duration = Duration::from_secs(1);
 /// How often a full disk is tried again.
 const FULL_INTERVAL: Duration = Duration::from_millis(100);
-/// A checkpoint is asked for after as many bytes.
-const CHECKPOINT_BYTES: usize = 4 << 20;
+/// A checkpoint is asked for after as many pages (4 MiB).
+const CHECKPOINT_PAGES: u64 = 512;
 /// The writer starts the write-ahead log over when it holds as many pages (64 MiB).
 const WAL_PAGES: u64 = 8192;
+/// It waits so long for those who read what would have to go, and tries again after as many pages more (8 MiB).
+const RESTART_WAIT: Duration = Duration::from_millis(100);
+const RESTART_AGAIN_PAGES: u64 = 1024;
 
 /// How bad an error of the database is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,8 +65,10 @@ pub fn severity(error: &rusqlite::Error) -> Severity {
 pub struct Writer {
     connection: Connection,
     checkpoints: Checkpoints,
-    /// Bytes written since the last checkpoint was asked for.
-    unchecked: usize,
+    /// Pages in the write-ahead log when a checkpoint was last asked for.
+    wished_at: u64,
+    /// Pages in the write-ahead log when it is to start over.
+    restart_at: u64,
     dedupe: Dedupe,
     dedupe_window: UnixMicros,
     head: Position,
@@ -120,7 +125,8 @@ impl Writer {
         let mut writer = Self {
             connection,
             checkpoints,
-            unchecked: 0,
+            wished_at: 0,
+            restart_at: WAL_PAGES,
             dedupe,
             dedupe_window,
             head,
@@ -201,7 +207,6 @@ impl Writer {
         let result = if self.is_full() { self.find_repeated(&group) } else { self.store(&group, &mut stored) };
         match result {
             Ok(answers) => {
-                self.unchecked += bytes + group.len() * super::OVERHEAD_BYTES / 2;
                 if let Some((_, newest)) = stored.last() {
                     self.head = *newest;
                     self.head_changes.send_replace(self.head);
@@ -369,18 +374,31 @@ impl Writer {
     }
 
     fn keep_wal_short(&mut self) {
-        if self.unchecked >= CHECKPOINT_BYTES {
-            self.unchecked = 0;
+        if let Err(error) = self.shorten_wal() {
+            self.failed("checkpoint", &error);
+        }
+    }
+
+    fn shorten_wal(&mut self) -> rusqlite::Result<()> {
+        let pages = checkpoint::pages(&self.connection)?;
+        if pages.abs_diff(self.wished_at) >= CHECKPOINT_PAGES {
+            self.wished_at = pages;
             self.checkpoints.wish();
         }
-        if self.checkpoints.pages() >= WAL_PAGES {
-            match checkpoint::run(&self.connection, "RESTART") {
-                Ok(_) => self.checkpoints.started_over(),
-                Err(error) => {
-                    self.failed("checkpoint", &error);
-                }
+        if pages < WAL_PAGES {
+            self.restart_at = WAL_PAGES;
+        } else if pages >= self.restart_at {
+            // A reader in its midst must not make everybody wait for long.
+            self.connection.busy_timeout(RESTART_WAIT)?;
+            let outcome = checkpoint::run(&self.connection, "RESTART");
+            self.connection.busy_timeout(schema::BUSY_TIMEOUT)?;
+            match outcome? {
+                Outcome::Done => self.restart_at = WAL_PAGES,
+                Outcome::Held => self.restart_at = pages + RESTART_AGAIN_PAGES,
+                Outcome::Underway => {}
             }
         }
+        Ok(())
     }
 
     /// One step of each thing that is due when there is time.
@@ -390,7 +408,10 @@ impl Writer {
         }
         self.next_tidy = Instant::now() + if self.is_full() { FULL_INTERVAL } else { IDLE };
         match self.tidy_step() {
-            Ok(more) => self.more_to_tidy = more,
+            Ok(more) => {
+                self.more_to_tidy = more;
+                self.keep_wal_short();
+            }
             Err(error) => {
                 self.more_to_tidy = false;
                 self.failed("retention", &error);

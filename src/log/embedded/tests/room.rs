@@ -6,6 +6,8 @@ use rusqlite::Connection;
 use super::*;
 
 const MIB: u64 = 1 << 20;
+/// What the write-ahead log may grow to: its bound, and what is written until that is noticed.
+const WAL_BOUND: u64 = 128 * MIB;
 
 /// Appends `mib` records of a mebibyte each, eight at a time, and calls `watch` after each.
 async fn fill(log: &Embedded, first: u64, mib: u64, mut watch: impl FnMut()) {
@@ -19,16 +21,64 @@ async fn fill(log: &Embedded, first: u64, mib: u64, mut watch: impl FnMut()) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn removing_much_gives_the_room_back() {
+async fn the_write_ahead_log_stays_short_under_sustained_appends() {
+    let directory = Directory::new();
+    let log = directory.log(DEFAULT);
+    let mut longest = 0;
+    fill(&log, 0, 300, || longest = longest.max(directory.length("events.db-wal"))).await;
+    assert!(longest < WAL_BOUND, "it grew to {} MiB", longest / MIB);
+    log.close().await;
+    assert_eq!(directory.length("events.db-wal"), 0, "all is moved when it is closed");
+    assert!(directory.length("events.db") > 300 * MIB);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn removing_much_gives_the_room_back_and_keeps_the_write_ahead_log_short() {
     let directory = Directory::new();
     let log = directory.log(DEFAULT);
     fill(&log, 0, 300, || {}).await;
     log.close().await;
     let log = directory.log(Settings { retention_bytes: Some(10 * MIB), ..DEFAULT });
-    let shrunk = async || (directory.length("events.db") < 64 * MIB).then_some(());
-    until("the database has shrunk", shrunk).await;
+    let mut longest = 0;
+    until("the database has shrunk", async || {
+        longest = longest.max(directory.length("events.db-wal"));
+        (directory.length("events.db") < 64 * MIB).then_some(())
+    })
+    .await;
+    assert!(longest < WAL_BOUND, "the write-ahead log grew to {} MiB", longest / MIB);
     let held = log.read(0, u64::MAX, 0).await.unwrap();
     assert!(held.records.len() < 11 && held.floor.sequence as usize + held.records.len() == 300, "{held:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reader_that_takes_its_time_holds_nobody_up() {
+    let directory = Directory::new();
+    let log = directory.log(DEFAULT);
+    fill(&log, 0, 1, || {}).await;
+    // As somebody with SQLite's shell might.
+    let mut shell = Connection::open(directory.path("events.db")).unwrap();
+    let reading = shell.transaction().unwrap();
+    let count = |reading: &Connection| reading.query_row("SELECT count(*) FROM events", [], |row| row.get::<_, i64>(0));
+    assert_eq!(count(&reading).unwrap(), 1);
+    let started = Instant::now();
+    let (mut last, mut slowest) = (started, Duration::ZERO);
+    fill(&log, 1, 150, || {
+        slowest = slowest.max(last.elapsed());
+        last = Instant::now();
+    })
+    .await;
+    assert!(slowest < Duration::from_secs(3), "an append took {slowest:?}, all of them {:?}", started.elapsed());
+    assert_eq!(count(&reading).unwrap(), 1, "it still reads what was there");
+    drop(reading);
+    drop(shell);
+    // Once it is gone, the write-ahead log is started over and cut.
+    let mut next = 1000;
+    until("the write-ahead log is short again", async || {
+        next += 1;
+        fill(&log, next, 1, || {}).await;
+        (directory.length("events.db-wal") < WAL_BOUND).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
