@@ -25,9 +25,9 @@ use crate::event::UnixMicros;
 /// A group ends at as many records, or bytes of bodies.
 const GROUP_RECORDS: usize = 1024;
 const GROUP_BYTES: usize = 8 << 20;
-/// Records, and bytes of bodies, that one step of retention removes.
-const STEP_RECORDS: i64 = 512;
-const STEP_BYTES: u64 = 4 << 20;
+/// Records, and bytes of bodies, that one step of retention removes: no less than a group adds, or it would fall behind.
+const STEP_RECORDS: i64 = GROUP_RECORDS as i64;
+const STEP_BYTES: u64 = GROUP_BYTES as u64;
 /// How often the writer looks for work of its own when nothing arrives.
 const IDLE: Duration = Duration::from_secs(1);
 /// How often a full disk is tried again.
@@ -384,6 +384,8 @@ impl Writer {
         if pages.abs_diff(self.wished_at) >= CHECKPOINT_PAGES {
             self.wished_at = pages;
             self.checkpoints.wish();
+            // So much was written that there may be too much.
+            self.more_to_tidy |= self.retention_bytes.is_some();
         }
         if pages < WAL_PAGES {
             self.restart_at = WAL_PAGES;

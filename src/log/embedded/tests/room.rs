@@ -51,6 +51,21 @@ async fn removing_much_gives_the_room_back_and_keeps_the_write_ahead_log_short()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn retention_by_bytes_keeps_up_with_sustained_appends() {
+    let directory = Directory::new();
+    let log = directory.log(Settings { retention_bytes: Some(32 * MIB), ..DEFAULT });
+    let mut largest = 0;
+    fill(&log, 0, 200, || largest = largest.max(directory.length("events.db"))).await;
+    assert!(largest < 64 * MIB, "the database grew to {} MiB", largest / MIB);
+    let held = until("less is held than the limit", async || {
+        let held = log.read(0, u64::MAX, 0).await.unwrap();
+        (held.records.len() <= 32).then_some(held)
+    })
+    .await;
+    assert!(held.records.len() > 20, "{} of 32 MiB are left", held.records.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_reader_that_takes_its_time_holds_nobody_up() {
     let directory = Directory::new();
     let log = directory.log(DEFAULT);
