@@ -105,7 +105,8 @@ mod tests {
 
     #[test]
     fn reads_what_smile_sends() {
-        let body = r#"{"id":"et-1","version":1,"type":"USER_CREATED","data":{"userId":"u-1","session":{"userId":"u-2"}}}"#;
+        let body =
+            r#"{"id":"et-1","version":1,"type":"USER_CREATED","data":{"userId":"u-1","session":{"userId":"u-2"}}}"#;
         assert_eq!(envelope(body), ("et-1".into(), "USER_CREATED".into(), "u-1".into()));
         let session = r#"{"id":"et-1","type":"USER_SESSION_RESET","data":{"session":{"userId":"u-2"}}}"#;
         assert_eq!(envelope(session).2, "u-2");

@@ -38,7 +38,7 @@ impl Traits {
 }
 
 /// A checked filter. Empty sets let everything pass; `sources` is never empty.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Filter {
     types: HashSet<i32>,
     type_names: HashSet<String>,
@@ -81,7 +81,9 @@ impl Filter {
             if !EventType::try_from(number).is_ok_and(|known| known != EventType::Unspecified) {
                 violations.push(Violation::new(
                     "filter.types",
-                    format!("{number} is no event type known to this version; use type_names for types it does not know"),
+                    format!(
+                        "{number} is no event type known to this version; use type_names for types it does not know"
+                    ),
                 ));
                 break;
             }

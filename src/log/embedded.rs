@@ -30,9 +30,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{
-    AppendError, Appended, Health, Located, Log, LogId, NewRecord, Position, ReadError, Record, Slice,
-};
+use super::{AppendError, Appended, Health, Located, Log, LogId, NewRecord, Position, ReadError, Record, Slice};
 use crate::event::UnixMicros;
 
 /// What the embedded log has to know.
@@ -210,7 +208,8 @@ impl Log for Embedded {
     }
 
     async fn get(&self, sequence: u64) -> Result<Option<Record>, ReadError> {
-        let slice = self.readers.with(move |connection| reader::slice(connection, sequence, sequence, u64::MAX)).await?;
+        let slice =
+            self.readers.with(move |connection| reader::slice(connection, sequence, sequence, u64::MAX)).await?;
         Ok(slice.records.into_iter().next())
     }
 

@@ -32,7 +32,8 @@ pub struct Checkpoints {
 impl Checkpoints {
     pub fn start(path: &Path, health: Arc<watch::Sender<Health>>) -> rusqlite::Result<Self> {
         let connection = Connection::open(path)?;
-        connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -256;")?;
+        connection
+            .execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -256;")?;
         // One wish is as good as many.
         let (wake, wishes) = mpsc::sync_channel(1);
         let thread = std::thread::Builder::new()

@@ -52,7 +52,9 @@ impl Clock {
         let passed = now.monotonic.saturating_sub(self.before.monotonic);
         let expected = self.before.wall.saturating_add(micros(passed));
         if now.wall > expected.saturating_add(micros(LEAP)) {
-            tracing::warn!("the wall clock leapt forward by more than an hour: retention by age is suspended for a day");
+            tracing::warn!(
+                "the wall clock leapt forward by more than an hour: retention by age is suspended for a day"
+            );
             self.suspended_until = Some(now.monotonic + CONFIRMED_AFTER);
         }
         self.before = now;

@@ -46,13 +46,8 @@ pub enum Relation {
 impl Dedupe {
     /// Reads the ids of the window.
     pub fn load(connection: &Connection, since: UnixMicros, max_entries: usize) -> rusqlite::Result<Self> {
-        let mut dedupe = Self {
-            first: HashMap::default(),
-            further: HashMap::new(),
-            forgotten: 0,
-            remembered: 0,
-            max_entries,
-        };
+        let mut dedupe =
+            Self { first: HashMap::default(), further: HashMap::new(), forgotten: 0, remembered: 0, max_entries };
         // The newest first, so that no more is read than is kept; then in their order.
         let mut rows =
             connection.prepare("SELECT sequence, received_at, id_hash, body_hash FROM seen ORDER BY sequence DESC")?;

@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File},
     io::{self, Write},
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -39,10 +39,12 @@ pub struct DirectoryLock {
 pub fn prepare(options: &Options) -> Result<DirectoryLock, OpenError> {
     let path = &options.data_dir;
     let unusable = |source| OpenError::Unusable { path: path.clone(), source };
-    if !path.is_dir() {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
-        if let Some(parent) = path.canonicalize().map_err(unusable)?.parent() {
-            sync_dir(parent).map_err(unusable)?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
+    // Each of the directories may be new, if not of this start then of one that was cut short.
+    for parent in path.canonicalize().map_err(unusable)?.ancestors().skip(1) {
+        if sync_dir(parent).is_err() {
+            // Not ours to open: then it was not made by us either.
+            break;
         }
     }
     let kind = rustix::fs::statfs(path).map_err(|e| unusable(e.into()))?.f_type;
@@ -94,6 +96,8 @@ pub struct Reserve {
 
 /// Room for one step of retention and its write-ahead log, several times over.
 const RESERVE_BYTES: u64 = 8 << 20;
+/// There has to be as much besides the reserve: else the first event would fill the disk again.
+const HEADROOM_BYTES: u64 = 4 << 20;
 
 impl Reserve {
     pub fn new(data_dir: &Path) -> Self {
@@ -114,8 +118,14 @@ impl Reserve {
 
     /// Real zeros, not a hole, which would take no room.
     fn write(&self) -> io::Result<()> {
-        if fs::metadata(&self.path).is_ok_and(|found| found.len() == RESERVE_BYTES) {
+        // By its blocks: a file that a power cut left full of holes has the length and not the room.
+        if fs::metadata(&self.path).is_ok_and(|found| found.blocks() * 512 >= RESERVE_BYTES) {
             return Ok(());
+        }
+        let directory = self.path.parent().unwrap_or(&self.path);
+        let found = rustix::fs::statvfs(directory)?;
+        if found.f_bavail * found.f_frsize < RESERVE_BYTES + HEADROOM_BYTES {
+            return Err(io::ErrorKind::StorageFull.into());
         }
         let mut file = File::options().create(true).truncate(true).write(true).mode(0o600).open(&self.path)?;
         let zeros = vec![0; 1 << 16];
@@ -146,7 +156,7 @@ mod tests {
         let mut reserve = Reserve::new(dir.path());
         reserve.take().unwrap();
         let found = fs::metadata(dir.path().join("reserve")).unwrap();
-        assert!(std::os::unix::fs::MetadataExt::blocks(&found) * 512 >= RESERVE_BYTES);
+        assert!(found.blocks() * 512 >= RESERVE_BYTES);
         reserve.free();
         assert!(!reserve.is_held() && !dir.path().join("reserve").exists());
     }

@@ -99,9 +99,7 @@ pub fn find(connection: &mut Connection, endpoint: &str, id: &str) -> rusqlite::
         let sequence: i64 = row.get(0)?;
         let found = read
             .prepare_cached("SELECT endpoint, id FROM events WHERE sequence = ?")?
-            .query_row([sequence], |row| {
-                Ok(row.get_ref(0)?.as_str()? == endpoint && row.get_ref(1)?.as_str()? == id)
-            })
+            .query_row([sequence], |row| Ok(row.get_ref(0)?.as_str()? == endpoint && row.get_ref(1)?.as_str()? == id))
             .optional()?;
         if found == Some(true) {
             return Ok(Some(sequence.cast_unsigned()));

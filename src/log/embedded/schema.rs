@@ -65,8 +65,7 @@ pub fn open(data_dir: &Path, path: &Path) -> Result<Connection, OpenError> {
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
     if tables == 0 {
         create(&mut connection).map_err(failed)?;
-        super::disk::sync_dir(data_dir)
-            .map_err(|source| OpenError::Unusable { path: data_dir.into(), source })?;
+        super::disk::sync_dir(data_dir).map_err(|source| OpenError::Unusable { path: data_dir.into(), source })?;
     } else if number(&connection, "application_id")? != APPLICATION_ID {
         return Err(OpenError::Foreign { path: data_dir.into(), reason: "a database of something else".into() });
     }
@@ -117,10 +116,8 @@ pub fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
 /// The log's id, and the last record that retention removed.
 pub fn log_row(connection: &Connection) -> rusqlite::Result<(LogId, Position)> {
     connection.prepare_cached("SELECT id, floor_sequence, floor_check FROM log")?.query_row([], |row| {
-        let floor = Position {
-            sequence: row.get::<_, i64>(1)?.cast_unsigned(),
-            check: row.get::<_, i64>(2)?.cast_unsigned(),
-        };
+        let floor =
+            Position { sequence: row.get::<_, i64>(1)?.cast_unsigned(), check: row.get::<_, i64>(2)?.cast_unsigned() };
         Ok((LogId(row.get(0)?), floor))
     })
 }

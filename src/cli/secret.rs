@@ -1,0 +1,132 @@
+//! A webhook secret, given on the command line, in the environment, or in a file.
+//!
+//! Promises: flags count over the environment; one trailing newline of a file is not part of the secret; an empty secret
+//! is refused, as a signature made with it proves nothing. A secret is never printed, also not by `{:?}`.
+
+use std::{env, ffi::OsString, fmt, fs, path::PathBuf};
+
+use clap::Args;
+
+const SECRET: &str = "SMILE_RELAY_WEBHOOK_SECRET";
+const SECRET_FILE: &str = "SMILE_RELAY_WEBHOOK_SECRET_FILE";
+
+// Clap's own `env` would not do: it takes the flag of one and the variable of the other for a conflict.
+#[derive(Args, Clone, Default)]
+#[command(next_help_heading = "Secret")]
+#[group(multiple = false)]
+pub struct SecretArgs {
+    /// The webhook secret; others on this machine can see it, so prefer a file [env: SMILE_RELAY_WEBHOOK_SECRET]
+    #[arg(long, value_name = "SECRET", allow_hyphen_values = true)]
+    pub secret: Option<String>,
+    /// A file that holds the webhook secret [env: SMILE_RELAY_WEBHOOK_SECRET_FILE]
+    #[arg(long, value_name = "FILE")]
+    pub secret_file: Option<PathBuf>,
+}
+
+impl fmt::Debug for SecretArgs {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("SecretArgs").field("secret_file", &self.secret_file).finish_non_exhaustive()
+    }
+}
+
+/// What webhooks are signed with.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Vec<u8>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Secret(...)")
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SecretError {
+    #[error("no webhook secret: give --secret-file FILE (or --secret), or set {SECRET_FILE} or {SECRET}")]
+    Missing,
+    #[error("{SECRET} and {SECRET_FILE} are both set: unset one of them")]
+    Both,
+    #[error("cannot read the secret file {}: {source}", path.display())]
+    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error("the webhook secret is empty: a signature made with it would prove nothing")]
+    Empty,
+}
+
+impl Secret {
+    /// # Errors
+    /// If it is empty.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, SecretError> {
+        let bytes = bytes.into();
+        if bytes.is_empty() { Err(SecretError::Empty) } else { Ok(Self(bytes)) }
+    }
+
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl SecretArgs {
+    /// # Errors
+    /// If there is none, two, or one that can't be read or used.
+    pub fn load(&self) -> Result<Secret, SecretError> {
+        self.load_with(|name| env::var_os(name).filter(|value| !value.is_empty()))
+    }
+
+    fn load_with(&self, env: impl Fn(&str) -> Option<OsString>) -> Result<Secret, SecretError> {
+        match (&self.secret, &self.secret_file) {
+            (Some(secret), _) => return Secret::new(secret.as_bytes()),
+            (None, Some(file)) => return from_file(file.clone()),
+            (None, None) => {}
+        }
+        match (env(SECRET), env(SECRET_FILE)) {
+            (Some(_), Some(_)) => Err(SecretError::Both),
+            (Some(secret), None) => Secret::new(secret.into_encoded_bytes()),
+            (None, Some(file)) => from_file(file.into()),
+            (None, None) => Err(SecretError::Missing),
+        }
+    }
+}
+
+fn from_file(path: PathBuf) -> Result<Secret, SecretError> {
+    let mut bytes = fs::read(&path).map_err(|source| SecretError::Unreadable { path, source })?;
+    if bytes.pop_if(|last| *last == b'\n').is_some() {
+        bytes.pop_if(|last| *last == b'\r');
+    }
+    Secret::new(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of_file(content: &str) -> Result<Secret, SecretError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("secret");
+        fs::write(&path, content).unwrap();
+        SecretArgs { secret: None, secret_file: Some(path) }.load_with(|_| Some("from the environment".into()))
+    }
+
+    #[test]
+    fn one_trailing_newline_of_a_file_is_not_part_of_it() {
+        assert_eq!(of_file("s3cret").unwrap().bytes(), b"s3cret");
+        assert_eq!(of_file("s3cret\n").unwrap().bytes(), b"s3cret");
+        assert_eq!(of_file("s3cret\r\n").unwrap().bytes(), b"s3cret");
+        assert_eq!(of_file("s3cret \n\n").unwrap().bytes(), b"s3cret \n");
+        assert!(matches!(of_file("\n"), Err(SecretError::Empty)));
+    }
+
+    #[test]
+    fn the_environment_serves_where_no_flag_is_given() {
+        let none = SecretArgs::default();
+        let secret = none.load_with(|name| (name == SECRET).then(|| "a".into())).unwrap();
+        assert_eq!(secret.bytes(), b"a");
+        assert!(matches!(none.load_with(|_| Some("a".into())), Err(SecretError::Both)));
+        assert!(matches!(none.load_with(|_| None), Err(SecretError::Missing)));
+    }
+
+    #[test]
+    fn it_is_not_shown() {
+        let args = SecretArgs { secret: Some("s3cret".into()), secret_file: None };
+        assert!(!format!("{args:?} {:?}", args.load().unwrap()).contains("s3cret"));
+    }
+}

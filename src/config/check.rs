@@ -1,0 +1,201 @@
+//! From settings to a configuration that holds together.
+
+use std::path::PathBuf;
+
+use super::{CertifiedKeyFiles, Config, ConfigError, EndpointSettings, PublicSecurity, Settings, secret_from_file};
+use crate::{
+    feed,
+    log::embedded,
+    net::Address,
+    webhook::{self, Secret},
+};
+
+/// How long a record may wait to be written before its sender is told to try again.
+const QUEUE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// The settings come with all defaults filled in.
+pub fn check(settings: Settings) -> Result<Config, ConfigError> {
+    let mut insecure = Vec::new();
+    let public_security = public_security(&settings, &mut insecure)?;
+    let grpc_tls = pair("--grpc-tls-cert", settings.grpc_tls_cert.clone(), "--grpc-tls-key", settings.grpc_tls_key.clone())?;
+    let grpc_listen = filled(settings.grpc_listen.clone())
+        .iter()
+        .map(|text| address("--grpc-listen", text))
+        .collect::<Result<Vec<_>, _>>()?;
+    for listen in grpc_listen.iter().filter(|listen| !listen.is_local()) {
+        if grpc_tls.is_none() && settings.insecure_grpc != Some(true) {
+            return Err(wrong(format!(
+                "--grpc-listen {listen} is reachable from elsewhere and plaintext: whoever reaches it would read every \
+                 event; set --grpc-tls-cert and --grpc-tls-key, listen on loopback or unix:PATH, or allow it with \
+                 --insecure-grpc"
+            )));
+        }
+    }
+    if settings.insecure_grpc == Some(true) {
+        insecure.push("--insecure-grpc");
+    }
+    if settings.allow_any_filesystem == Some(true) {
+        insecure.push("--allow-any-filesystem");
+    }
+    let store = filled(settings.store.clone());
+    if store != "embedded" {
+        return Err(wrong(format!("--store {store}: there is only `embedded`")));
+    }
+    let mode = filled(settings.grpc_unix_mode.clone());
+    let grpc_unix_mode = u32::from_str_radix(&mode, 8)
+        .ok()
+        .filter(|mode| *mode <= 0o777)
+        .ok_or_else(|| wrong(format!("--grpc-unix-mode {mode}: write it in octal, such as 0660")))?;
+    let max_streams = filled(settings.max_streams);
+    if max_streams == 0 || filled(settings.dedupe_max_entries) == 0 {
+        return Err(wrong("--max-streams and --dedupe-max-entries have to be 1 or more".into()));
+    }
+    Ok(Config {
+        public_listen: address("--public-listen", &filled(settings.public_listen.clone()))?,
+        public_security,
+        grpc_listen,
+        grpc_unix_mode,
+        grpc_tls,
+        admin_listen: filled(settings.admin_listen),
+        webhook: webhook(&settings)?,
+        feed: feed(&settings)?,
+        max_streams,
+        max_stream_age: settings.max_stream_age.map(|age| age.0),
+        drain_delay: filled(settings.drain_delay).0,
+        drain_timeout: filled(settings.drain_timeout).0,
+        log: log(settings)?,
+        insecure,
+    })
+}
+
+fn public_security(settings: &Settings, insecure: &mut Vec<&'static str>) -> Result<PublicSecurity, ConfigError> {
+    let files = pair("--tls-cert", settings.tls_cert.clone(), "--tls-key", settings.tls_key.clone())?;
+    match (files, settings.tls_self_signed == Some(true), settings.insecure_public_http == Some(true)) {
+        (Some(files), false, false) => Ok(PublicSecurity::Tls(files)),
+        (None, true, false) => {
+            insecure.push("--tls-self-signed");
+            Ok(PublicSecurity::SelfSigned)
+        }
+        (None, false, true) => {
+            insecure.push("--insecure-public-http");
+            Ok(PublicSecurity::PlainHttp)
+        }
+        (None, false, false) => Err(wrong(
+            "the public listener needs a certificate: set --tls-cert and --tls-key, or --insecure-public-http behind \
+             an ingress that ends TLS, or --tls-self-signed to try it out"
+                .into(),
+        )),
+        _ => Err(wrong(
+            "only one of --tls-cert with --tls-key, --tls-self-signed and --insecure-public-http can be set".into(),
+        )),
+    }
+}
+
+fn webhook(settings: &Settings) -> Result<webhook::Settings, ConfigError> {
+    let mut endpoints = Vec::new();
+    let default = EndpointSettings {
+        secrets: settings.webhook_secret.clone().unwrap_or_default(),
+        secret_files: settings.webhook_secret_file.clone().unwrap_or_default(),
+        ..EndpointSettings::default()
+    };
+    let has_default = !default.secrets.is_empty() || !default.secret_files.is_empty();
+    if has_default && settings.endpoints.contains_key("smile") {
+        return Err(wrong(
+            "the endpoint `smile` is set twice: by --webhook-secret or --webhook-secret-file, and as [endpoints.smile] \
+             in the file; choose one"
+                .into(),
+        ));
+    }
+    if has_default {
+        endpoints.push(endpoint("smile", &default, "--webhook-secret", "--webhook-secret-file")?);
+    }
+    for (name, endpoint_settings) in &settings.endpoints {
+        let key = |key| format!("[endpoints.{name}] {key}");
+        endpoints.push(endpoint(name, endpoint_settings, &key("secrets"), &key("secret-files"))?);
+    }
+    if endpoints.is_empty() {
+        return Err(wrong(
+            "no webhook could be verified: set --webhook-secret-file (or --webhook-secret, or [endpoints.NAME] in the \
+             file) to the secret that the webhook was registered with at Smile"
+                .into(),
+        ));
+    }
+    webhook::Settings::new(endpoints, bytes("--max-body", settings.max_body)?, bytes("--body-budget", settings.body_budget)?)
+        .map_err(|e| wrong(e.to_string()))
+}
+
+fn endpoint(
+    name: &str,
+    settings: &EndpointSettings,
+    secrets_key: &str,
+    files_key: &str,
+) -> Result<webhook::Endpoint, ConfigError> {
+    let given = settings.secrets.iter().map(|secret| Ok((secrets_key, secret.clone().into_bytes())));
+    let read = settings.secret_files.iter().map(|path| Ok((files_key, secret_from_file(files_key, path)?)));
+    let secrets = given
+        .chain(read)
+        .map(|secret| {
+            let (key, secret) = secret?;
+            Secret::new(&secret).map_err(|e| wrong(format!("{key}: {e}")))
+        })
+        .collect::<Result<Vec<_>, ConfigError>>()?;
+    if secrets.is_empty() {
+        return Err(wrong(format!("[endpoints.{name}]: it has no secret; set secrets or secret-files")));
+    }
+    webhook::Endpoint::new(name, secrets, settings.allow_peers.clone()).map_err(|e| wrong(e.to_string()))
+}
+
+fn feed(settings: &Settings) -> Result<feed::Settings, ConfigError> {
+    let cache = bytes("--feed-cache", settings.feed_cache)?;
+    Ok(feed::Settings { page_cache_bytes: cache / 2, large_cache_bytes: cache - cache / 2 })
+}
+
+fn log(settings: Settings) -> Result<embedded::Options, ConfigError> {
+    Ok(embedded::Options {
+        allow_any_filesystem: settings.allow_any_filesystem == Some(true),
+        lock_timeout: filled(settings.lock_timeout).0,
+        retention: settings.retention.map(|age| age.0),
+        retention_bytes: settings.retention_bytes.map(|bytes| bytes.0),
+        dedupe_window: filled(settings.dedupe_window).0,
+        dedupe_max_entries: filled(settings.dedupe_max_entries),
+        queue_bytes: bytes("--write-queue", settings.write_queue)?,
+        queue_timeout: QUEUE_TIMEOUT,
+        data_dir: filled(settings.data_dir),
+    })
+}
+
+/// Settings that only make sense together.
+fn pair(
+    cert_flag: &str,
+    cert: Option<PathBuf>,
+    key_flag: &str,
+    key: Option<PathBuf>,
+) -> Result<Option<CertifiedKeyFiles>, ConfigError> {
+    match (cert, key) {
+        (Some(cert), Some(key)) => Ok(Some(CertifiedKeyFiles { cert, key })),
+        (None, None) => Ok(None),
+        (Some(_), None) => Err(wrong(format!("{cert_flag} is set and {key_flag} is not: set both"))),
+        (None, Some(_)) => Err(wrong(format!("{key_flag} is set and {cert_flag} is not: set both"))),
+    }
+}
+
+fn address(flag: &str, text: &str) -> Result<Address, ConfigError> {
+    text.parse().map_err(|e| wrong(format!("{flag} {text}: {e}")))
+}
+
+/// A budget of memory: from 64 KiB to what a semaphore can count.
+fn bytes(flag: &str, volume: Option<super::Volume>) -> Result<usize, ConfigError> {
+    let volume = filled(volume);
+    usize::try_from(volume.0)
+        .ok()
+        .filter(|bytes| (64 << 10..=u32::MAX as usize / 2).contains(bytes))
+        .ok_or_else(|| wrong(format!("{flag} {volume}: it has to be from 64KiB to 2047MiB")))
+}
+
+fn filled<T>(setting: Option<T>) -> T {
+    setting.expect("it has a default, which was filled in")
+}
+
+fn wrong(message: String) -> ConfigError {
+    ConfigError::Setting(message)
+}

@@ -1,0 +1,172 @@
+//! The encoded, shared view of the log.
+//!
+//! Promises:
+//! - An event is decoded and encoded once, however many streams want it, as long as it stays in the cache; a page that
+//!   is missing is loaded once for all who wait for it.
+//! - A subscriber is never pushed to: it asks for what follows its position, and waits for the tail to move when there
+//!   is nothing. One that does not ask costs nothing here.
+//! - Memory is bounded: pages and large events are kept in caches of a fixed number of bytes.
+//! - Nobody skips unknowingly: a page says what retention had removed when it was read.
+//!
+//! The log is divided into pages of [`PAGE_EVENTS`] sequences. The last, unfinished page travels with the news that the
+//! tail has moved, so that a live subscriber finds what it waits for without asking anybody.
+
+mod cache;
+mod page;
+mod tail;
+
+use std::sync::Arc;
+
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use self::cache::Cache;
+pub use self::{
+    page::{Content, Entry, LEAST_EVENT_BYTES, PAGE_EVENTS, Page, Size},
+    tail::Tail,
+};
+use crate::{
+    event::encode::{self, Encoded},
+    log::{Log, Position, ReadError},
+};
+
+/// Large events that are encoded at the same time: each takes some four times its body meanwhile.
+const LARGE_AT_ONCE: usize = 2;
+
+/// What the feed has to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bytes of encoded pages to keep.
+    pub page_cache_bytes: usize,
+    /// Bytes of large encoded events to keep.
+    pub large_cache_bytes: usize,
+}
+
+/// The feed. Cheap to clone; ends with `close`.
+#[derive(Clone)]
+pub struct Feed {
+    log: Arc<dyn Log>,
+    /// Complete pages, by number.
+    pages: Cache<Page>,
+    /// Large events, by sequence.
+    large: Cache<Encoded>,
+    /// Turns for encoding large events.
+    large_turns: Arc<Semaphore>,
+    /// The tail, published by its follower. Its receivers are the streams.
+    tail: Arc<watch::Sender<Tail>>,
+    /// Wakes the follower for the first stream after a time without any.
+    wake: Arc<Notify>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Feed {
+    /// Starts to follow the log. Needs a runtime.
+    #[must_use]
+    pub fn start(log: Arc<dyn Log>, settings: &Settings) -> Self {
+        let tasks = TaskTracker::new();
+        let head = *log.head().borrow();
+        let feed = Self {
+            pages: Cache::new(settings.page_cache_bytes, tasks.clone()),
+            large: Cache::new(settings.large_cache_bytes, tasks.clone()),
+            large_turns: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
+            tail: Arc::new(watch::Sender::new(Tail { head, page: None, unreadable: None })),
+            wake: Arc::default(),
+            stop: CancellationToken::new(),
+            tasks,
+            log,
+        };
+        feed.tasks.spawn(tail::follow(feed.clone()));
+        feed
+    }
+
+    /// The log that this is a view of.
+    #[must_use]
+    pub fn log(&self) -> &Arc<dyn Log> {
+        &self.log
+    }
+
+    /// The tail, as it is and as it moves. Held by every stream for as long as it lasts.
+    #[must_use]
+    pub fn watch(&self) -> watch::Receiver<Tail> {
+        let tail = self.tail.subscribe();
+        self.wake.notify_one();
+        tail
+    }
+
+    /// The page with the events after `position`, of which there are some.
+    ///
+    /// # Errors
+    /// If the log can't be read.
+    pub async fn page_after(
+        &self,
+        position: Position,
+        tail: &mut watch::Receiver<Tail>,
+    ) -> Result<Arc<Page>, ReadError> {
+        let number = Page::number_of(position.sequence + 1);
+        loop {
+            {
+                let tail = tail.borrow_and_update();
+                let has_more = |page: &&Arc<Page>| page.number == number && page.through > position.sequence;
+                if let Some(page) = tail.page.as_ref().filter(has_more) {
+                    return Ok(Arc::clone(page));
+                }
+                if number < Page::number_of(tail.head.sequence) {
+                    break;
+                }
+                if let Some(error) = &tail.unreadable {
+                    return Err(error.clone());
+                }
+            }
+            // The follower is about to publish this very page.
+            if tail.changed().await.is_err() {
+                return Err(ReadError("the relay ends".into()));
+            }
+        }
+        let feed = self.clone();
+        self.pages.get(number, async move { Page::load(&feed.log, number, None, u64::MAX).await }).await
+    }
+
+    /// A large event, encoded whole.
+    ///
+    /// # Errors
+    /// If the log can't be read. `Ok(None)` if the log holds no such event any more.
+    pub async fn large(&self, sequence: u64) -> Result<Option<Arc<Encoded>>, ReadError> {
+        let (log, turns) = (Arc::clone(&self.log), Arc::clone(&self.large_turns));
+        let load = async move {
+            let _turn = turns.acquire_owned().await.map_err(|e| ReadError(e.to_string()))?;
+            let Some(record) = log.get(sequence).await? else {
+                return Ok(Encoded { plain: bytes::Bytes::new(), raw: bytes::Bytes::new() });
+            };
+            let id = log.id();
+            tokio::task::spawn_blocking(move || encode::whole(id, &record)).await.map_err(|e| ReadError(e.to_string()))
+        };
+        let encoded = self.large.get(sequence, load).await?;
+        Ok(Some(encoded).filter(|encoded| !encoded.plain.is_empty()))
+    }
+
+    /// How large the event of `entry` is, and its stub: for a large event found out when first asked for.
+    ///
+    /// # Errors
+    /// If the log can't be read. `Ok(None)` if the log holds no such event any more.
+    pub async fn size(&self, entry: &Entry) -> Result<Option<Size>, ReadError> {
+        match &entry.content {
+            Content::Small { size, .. } => Ok(Some(size.clone())),
+            Content::Large(size) => {
+                if let Some(size) = size.get() {
+                    return Ok(Some(size.clone()));
+                }
+                let Some(encoded) = self.large(entry.at.sequence).await? else { return Ok(None) };
+                let found = entry.size_of(self.log.id(), &encoded);
+                Ok(Some(size.get_or_init(|| found).clone()))
+            }
+        }
+    }
+
+    /// Ends the follower and waits for all loading to end.
+    pub async fn close(&self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}

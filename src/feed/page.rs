@@ -1,0 +1,151 @@
+//! A page: consecutive events, encoded, with what filters look at.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+
+use super::cache::Weigh;
+use crate::{
+    event::{
+        encode::{self, Encoded},
+        filter::Traits,
+        record::Record,
+    },
+    log::{Log, LogId, Position, ReadError},
+};
+
+/// Sequences in a page.
+pub const PAGE_EVENTS: u64 = 128;
+/// Events with bodies over as many bytes are no part of a page, but loaded when wanted. So a page takes at most some
+/// 17 MB.
+pub const LARGE_BODY: u64 = 64 << 10;
+/// The least that a request may set as max_event_bytes. Events within it need no stub.
+pub const LEAST_EVENT_BYTES: usize = 4096;
+/// Pages whose bodies take more bytes than this are encoded off the runtime's threads (some 300 us).
+const ENCODED_INLINE: usize = 64 << 10;
+/// What an entry takes besides its bytes.
+const ENTRY_BYTES: usize = 256;
+
+/// The events with sequences from `number * PAGE_EVENTS + 1` on.
+#[derive(Debug)]
+pub struct Page {
+    pub number: u64,
+    /// The last record that retention had removed when this was read: whoever stands before it has missed something.
+    pub floor: Position,
+    /// In order.
+    pub entries: Vec<Arc<Entry>>,
+    /// All events up to this sequence are here, if they were not removed.
+    pub through: u64,
+}
+
+/// One event.
+#[derive(Debug)]
+pub struct Entry {
+    pub at: Position,
+    pub traits: Traits,
+    pub content: Content,
+    /// What the stub of a large event is made of: the record without its body.
+    columns: Option<Box<Record>>,
+}
+
+#[derive(Debug)]
+pub enum Content {
+    /// The event is here.
+    Small { encoded: Encoded, size: Size },
+    /// The event has to be loaded; how large it is, once that is known.
+    Large(OnceLock<Size>),
+}
+
+/// How large an encoded event is, in bytes.
+#[derive(Clone, Debug)]
+pub struct Size {
+    pub plain: usize,
+    pub raw: usize,
+    /// The event without its content, for whoever does not want as much. None if there is no such limit.
+    pub stub: Option<Bytes>,
+}
+
+impl Page {
+    /// The number of the page with the event of this sequence, which is not 0.
+    pub fn number_of(sequence: u64) -> u64 {
+        sequence.saturating_sub(1) / PAGE_EVENTS
+    }
+
+    pub fn last_sequence(number: u64) -> u64 {
+        (number + 1) * PAGE_EVENTS
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.through == Self::last_sequence(self.number)
+    }
+
+    /// The entries after `position`.
+    pub fn after(&self, position: Position) -> &[Arc<Entry>] {
+        &self.entries[self.entries.partition_point(|entry| entry.at.sequence <= position.sequence)..]
+    }
+
+    /// Reads page `number` up to `through`, on from `before`, an earlier state of it.
+    pub async fn load(log: &Arc<dyn Log>, number: u64, before: Option<&Self>, through: u64) -> Result<Self, ReadError> {
+        let through = through.min(Self::last_sequence(number));
+        let first = before.map_or(number * PAGE_EVENTS + 1, |before| before.through + 1);
+        let slice = log.read(first, through, LARGE_BODY).await?;
+        let id = log.id();
+        let bytes: usize = slice.records.iter().map(|record| record.body.len()).sum();
+        let encode =
+            move || -> Vec<_> { slice.records.into_iter().map(|record| Arc::new(Entry::new(id, record))).collect() };
+        let read = if bytes <= ENCODED_INLINE {
+            encode()
+        } else {
+            tokio::task::spawn_blocking(encode).await.map_err(|e| ReadError(e.to_string()))?
+        };
+        // If retention has removed some of what was to be read now, what was read before it is of no use to anybody.
+        let before = before.filter(|before| slice.floor.sequence <= before.through);
+        let floor = before.map_or(slice.floor, |before| before.floor);
+        let entries = before.map_or(&[][..], |before| &before.entries).iter().cloned().chain(read).collect();
+        Ok(Self { number, floor, entries, through })
+    }
+}
+
+impl Entry {
+    fn new(log: LogId, record: Record) -> Self {
+        let at = Position { sequence: record.sequence, check: record.check };
+        let traits = Traits::of(&record);
+        if record.body_bytes > LARGE_BODY {
+            return Self { at, traits, content: Content::Large(OnceLock::new()), columns: Some(Box::new(record)) };
+        }
+        let encoded = encode::whole(log, &record);
+        let size = size(log, &record, &encoded);
+        Self { at, traits, content: Content::Small { encoded, size }, columns: None }
+    }
+
+    /// The size of the event, given its encoded form.
+    pub fn size_of(&self, log: LogId, encoded: &Encoded) -> Size {
+        match (&self.content, &self.columns) {
+            (Content::Small { size, .. }, _) => size.clone(),
+            (Content::Large(_), Some(record)) => size(log, record, encoded),
+            (Content::Large(_), None) => Size { plain: encoded.plain.len(), raw: encoded.raw.len(), stub: None },
+        }
+    }
+}
+
+fn size(log: LogId, record: &Record, encoded: &Encoded) -> Size {
+    let (plain, raw) = (encoded.plain.len(), encoded.raw.len());
+    let stub = (plain + raw > LEAST_EVENT_BYTES).then(|| encode::omitted(log, record, (plain + raw) as u64));
+    Size { plain, raw, stub }
+}
+
+impl Weigh for Page {
+    fn bytes(&self) -> usize {
+        let of = |entry: &Arc<Entry>| match &entry.content {
+            Content::Small { encoded, .. } => ENTRY_BYTES + encoded.bytes(),
+            Content::Large(_) => 2 * ENTRY_BYTES,
+        };
+        self.entries.iter().map(of).sum::<usize>() + ENTRY_BYTES
+    }
+}
+
+impl Weigh for Encoded {
+    fn bytes(&self) -> usize {
+        self.plain.len() + self.raw.len()
+    }
+}

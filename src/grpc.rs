@@ -1,0 +1,120 @@
+//! The gRPC interface: requests in, the parts' answers out, errors mapped.
+//!
+//! `RelayService` is served by hand (`relay_service`), as its answers are bytes that many streams share, cut into
+//! pieces that a stalled stream does not hold on to. Health and reflection are tonic's own.
+
+mod frame;
+mod large;
+mod read;
+mod relay_service;
+mod reply;
+mod start;
+mod status;
+mod subscribe;
+
+use std::{sync::Arc, time::Duration};
+
+use prometheus_client::{
+    metrics::{counter::Counter, gauge::Gauge},
+    registry::Registry,
+};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic_health::{
+    pb::health_server::HealthServer,
+    server::{HealthReporter, HealthService},
+};
+
+use crate::{
+    event::{UnixMicros, pb},
+    feed::Feed,
+};
+
+/// The full name of the service, as health checks name it.
+pub const SERVICE: &str = "smilerelay.v1.RelayService";
+
+/// What the gRPC services have to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Names of the configured endpoints.
+    pub endpoints: Vec<String>,
+    pub started_at: UnixMicros,
+    /// Streams that may be open at once.
+    pub max_streams: usize,
+    /// Streams end at this age, give or take a tenth, so that their clients spread anew.
+    pub max_stream_age: Option<Duration>,
+}
+
+/// What is counted here.
+#[derive(Clone, Debug, Default)]
+pub struct Metrics {
+    streams: Gauge,
+    delivered_events: Counter,
+    delivered_bytes: Counter,
+}
+
+impl Metrics {
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self::default();
+        registry.register("smile_relay_streams", "Open Subscribe streams", metrics.streams.clone());
+        registry.register(
+            "smile_relay_delivered_events",
+            "Events put on streams, counted once for each stream",
+            metrics.delivered_events.clone(),
+        );
+        registry.register(
+            "smile_relay_delivered_bytes",
+            "Bytes of messages put on streams",
+            metrics.delivered_bytes.clone(),
+        );
+        metrics
+    }
+}
+
+/// What all requests share.
+struct Shared {
+    feed: Feed,
+    settings: Settings,
+    metrics: Metrics,
+    /// Places for streams.
+    streams: Arc<Semaphore>,
+    /// Turns for answers that hold on to what they send: pages of events.
+    answers: Arc<Semaphore>,
+    /// Cancelled when streams have to end.
+    drain: CancellationToken,
+}
+
+/// The services as an HTTP router. Streams end with UNAVAILABLE when `drain` is cancelled.
+///
+/// # Panics
+/// Never: the descriptors that reflection serves were made by the build.
+pub fn router(
+    feed: Feed,
+    settings: Settings,
+    metrics: Metrics,
+    health: HealthServer<HealthService>,
+    drain: CancellationToken,
+) -> axum::Router {
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let streams = Arc::new(Semaphore::new(settings.max_streams));
+    let shared = Shared { feed, settings, metrics, streams, answers: Arc::new(Semaphore::new(read::AT_ONCE)), drain };
+    Routes::new(health)
+        .add_service(reflection().build_v1().expect("the build made them"))
+        .add_service(reflection().build_v1alpha().expect("the build made them"))
+        .add_service(relay_service::RelayService::new(shared))
+        .prepare()
+        .into_axum_router()
+}
+
+/// Says to health checks whether the services are ready.
+pub async fn report_health(health: &HealthReporter, ready: bool) {
+    let status = if ready { tonic_health::ServingStatus::Serving } else { tonic_health::ServingStatus::NotServing };
+    for name in ["", SERVICE] {
+        health.set_service_status(name, status).await;
+    }
+}

@@ -1,0 +1,52 @@
+//! A message with one large event, sent slice by slice.
+//!
+//! Between slices nothing of the event is held: a stream that stalls half-way leaves it to the feed's cache, which
+//! drops it when there is need and encodes it again, to the same bytes, when the stream goes on. So a thousand stalled
+//! streams and a large event don't add up.
+
+use bytes::Bytes;
+use tonic::Status;
+
+use super::{frame, start, status};
+use crate::feed::{Feed, Size};
+
+/// What is queued at once for a stream.
+const SLICE: usize = 32 << 10;
+
+/// The rest of a message under way.
+pub struct LargeMessage {
+    sequence: u64,
+    /// The length of the event's first part, and of the whole.
+    plain: usize,
+    whole: usize,
+    sent: usize,
+}
+
+impl LargeMessage {
+    /// The message's first bytes, and the rest of it.
+    pub fn begin(sequence: u64, size: &Size, include_raw: bool) -> (Bytes, Self) {
+        let whole = size.plain + if include_raw { size.raw } else { 0 };
+        (frame::head_of_one_event(whole), Self { sequence, plain: size.plain, whole, sent: 0 })
+    }
+
+    /// The next bytes; None at the end.
+    ///
+    /// # Errors
+    /// If the event can't be read any more. The message stays incomplete then.
+    pub async fn next(&mut self, feed: &Feed) -> Result<Option<Bytes>, Status> {
+        if self.sent == self.whole {
+            return Ok(None);
+        }
+        let event = match feed.large(self.sequence).await {
+            Ok(Some(event)) => event,
+            Ok(None) => return Err(status::cursor_expired(&start::ends(feed).await?)),
+            Err(error) => return Err(status::log_unavailable(&error)),
+        };
+        let (part, offset) =
+            if self.sent < self.plain { (&event.plain, self.sent) } else { (&event.raw, self.sent - self.plain) };
+        let slice = &part[offset..part.len().min(offset + SLICE)];
+        self.sent += slice.len();
+        // A copy: a slice of the shared bytes would keep all of them alive for as long as it is queued.
+        Ok(Some(Bytes::copy_from_slice(slice)))
+    }
+}

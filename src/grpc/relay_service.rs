@@ -1,0 +1,80 @@
+//! `smilerelay.v1.RelayService`: from HTTP requests to the calls, and back.
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use prost::Message;
+use tonic::{
+    Status,
+    body::Body,
+    codec::{Codec, Streaming},
+    server::NamedService,
+};
+use tonic_prost::ProstCodec;
+use tower::Service;
+
+use super::{SERVICE, Shared, read, reply, subscribe};
+use crate::event::pb::GetRelayInfoRequest;
+
+/// The largest request: a filter with all its fields full of long names takes less.
+const REQUEST_BYTES: usize = 4 << 20;
+
+/// The service.
+#[derive(Clone)]
+pub struct RelayService {
+    shared: Arc<Shared>,
+}
+
+impl RelayService {
+    pub fn new(shared: Shared) -> Self {
+        Self { shared: Arc::new(shared) }
+    }
+}
+
+impl NamedService for RelayService {
+    const NAME: &'static str = SERVICE;
+}
+
+impl Service<Request<Body>> for RelayService {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(async move { Ok(answer(shared, request).await.unwrap_or_else(reply::error)) })
+    }
+}
+
+async fn answer(shared: Arc<Shared>, request: Request<Body>) -> Result<Response<Body>, Status> {
+    let call = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+    Ok(match call.as_str() {
+        "Subscribe" => reply::stream(subscribe::open(shared, message(request).await?).await?),
+        "ListEvents" => reply::stream(read::list_events(&shared, message(request).await?).await?),
+        "GetEvent" => reply::stream(read::get_event(shared, message(request).await?).await?),
+        "GetRelayInfo" => {
+            let GetRelayInfoRequest {} = message(request).await?;
+            reply::message(read::get_relay_info(&shared).await?)
+        }
+        _ => return Err(Status::unimplemented("RelayService has no such call")),
+    })
+}
+
+/// The one message of a request.
+async fn message<M: Message + Default + 'static>(request: Request<Body>) -> Result<M, Status> {
+    if request.headers().get("grpc-encoding").is_some_and(|coding| coding != "identity") {
+        return Err(Status::unimplemented("requests can't be compressed; grpc-accept-encoding: identity"));
+    }
+    let decoder = ProstCodec::<(), M>::default().decoder();
+    let mut messages = Streaming::new_request(decoder, request.into_body(), None, Some(REQUEST_BYTES));
+    messages.message().await?.ok_or_else(|| Status::invalid_argument("the request holds no message"))
+}

@@ -1,0 +1,123 @@
+//! The table of codes: every error that a caller can meet, with the code and the reason that steer its retries.
+
+use std::{collections::HashMap, time::Duration};
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::{event::filter::Violation, log::ReadError};
+
+const DOMAIN: &str = "smile-relay";
+
+/// The ends of the log, for those who have to choose a new start.
+#[derive(Clone, Debug)]
+pub struct Ends {
+    pub earliest_cursor: String,
+    pub latest_cursor: String,
+}
+
+impl Ends {
+    fn metadata(&self) -> HashMap<String, String> {
+        HashMap::from([
+            ("earliest_cursor".to_owned(), self.earliest_cursor.clone()),
+            ("latest_cursor".to_owned(), self.latest_cursor.clone()),
+        ])
+    }
+}
+
+pub fn invalid(violations: Vec<Violation>) -> Status {
+    let mut details = ErrorDetails::new();
+    let mut message = "the request can't be followed".to_owned();
+    for Violation { field, description } in violations {
+        message = format!("{message}; {field}: {description}");
+        details.add_bad_request_violation(field, description);
+    }
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+pub fn cursor_foreign_log(ends: &Ends) -> Status {
+    final_status(
+        Code::FailedPrecondition,
+        "CURSOR_FOREIGN_LOG",
+        "the cursor is of another log; choose a new start",
+        ends.metadata(),
+    )
+}
+
+pub fn cursor_diverged(ends: &Ends) -> Status {
+    final_status(
+        Code::FailedPrecondition,
+        "CURSOR_DIVERGED",
+        "the log holds another event at the cursor than the one it was made for, as after a restore from a copy; \
+         choose a new start",
+        ends.metadata(),
+    )
+}
+
+pub fn cursor_ahead(ends: &Ends) -> Status {
+    final_status(
+        Code::FailedPrecondition,
+        "CURSOR_AHEAD",
+        "the cursor is ahead of the log, as after a restore from a copy; choose a new start",
+        ends.metadata(),
+    )
+}
+
+pub fn cursor_expired(ends: &Ends) -> Status {
+    final_status(
+        Code::OutOfRange,
+        "CURSOR_EXPIRED",
+        "retention has removed events after the cursor; choose a new start",
+        ends.metadata(),
+    )
+}
+
+pub fn event_not_found() -> Status {
+    final_status(
+        Code::NotFound,
+        "EVENT_NOT_FOUND",
+        "the log holds no such event: there never was one, or retention has removed it",
+        HashMap::new(),
+    )
+}
+
+pub fn draining() -> Status {
+    retryable(Code::Unavailable, "DRAINING", "the relay is shutting down; come back with the last cursor", 1000)
+}
+
+pub fn stream_age() -> Status {
+    retryable(Code::Unavailable, "STREAM_AGE", "the stream has reached its age; come back with the last cursor", 0)
+}
+
+pub fn log_unavailable(error: &ReadError) -> Status {
+    tracing::error!(%error, "a read has failed");
+    retryable(
+        Code::Unavailable,
+        "LOG_UNAVAILABLE",
+        "the log can't be read just now; come back with the last cursor",
+        1000,
+    )
+}
+
+pub fn too_many_streams(limit: usize) -> Status {
+    let message = format!("{limit} streams are open, which is the limit (--max-streams)");
+    retryable(Code::ResourceExhausted, "TOO_MANY_STREAMS", &message, 5000)
+}
+
+pub fn too_many_lists(limit: usize) -> Status {
+    let message = format!("{limit} pages of events are being sent, which is the limit");
+    retryable(Code::ResourceExhausted, "TOO_MANY_STREAMS", &message, 1000)
+}
+
+fn final_status(code: Code, reason: &str, message: &str, metadata: HashMap<String, String>) -> Status {
+    let mut details = ErrorDetails::new();
+    details.set_error_info(reason, DOMAIN, metadata);
+    Status::with_error_details(code, message, details)
+}
+
+fn retryable(code: Code, reason: &str, message: &str, delay_ms: u64) -> Status {
+    let mut details = ErrorDetails::new();
+    details.set_error_info(reason, DOMAIN, HashMap::new());
+    details.set_retry_info(Some(Duration::from_millis(delay_ms)));
+    Status::with_error_details(code, message, details)
+}

@@ -1,0 +1,305 @@
+//! Composes the parts, and is the only one that knows them all: binds, runs, drains.
+//!
+//! The order of a start: bind everything (a port in use is known before anything else is touched), answer probes, open
+//! the log (which may wait for another process), then serve. The order of an end: not ready, and still serving, for the
+//! drain delay; take what webhooks arrive on open connections until they are answered; let streams have what was
+//! stored, a last checkpoint, and an UNAVAILABLE that makes their clients come back; close the log.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use prometheus_client::{metrics::info::Info, registry::Registry};
+use rustls::ServerConfig;
+use tokio::{
+    sync::watch,
+    task::JoinHandle,
+    time::{Instant, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic_health::server::HealthReporter;
+
+use crate::{
+    config::{CertifiedKeyFiles, Config, PublicSecurity},
+    event::UnixMicros,
+    feed::Feed,
+    grpc,
+    log::{
+        Health, Log,
+        embedded::{Embedded, OpenError},
+    },
+    net::{self, BindError, Limits, Listener, Stop, tls, tls::TlsError},
+    telemetry::admin::{self, LOG_FAILED, Readiness},
+    webhook,
+};
+
+/// Reasons not to be ready, as the probe's answer names them.
+const STARTING: &str = "starting";
+const DISK_FULL: &str = "the disk is full";
+const DRAINING: &str = "draining";
+/// Of the drain timeout, what webhooks under way may take; the rest is for the streams.
+const PUBLIC_SHARE: f64 = 0.6;
+/// What the log and the admin listener are left with at least, whatever the streams took.
+const LAST_STEPS: Duration = Duration::from_secs(1);
+
+/// Why the relay does not run, or runs no longer.
+#[derive(Debug, thiserror::Error)]
+pub enum RelayError {
+    #[error("{flag}: {source}")]
+    Bind { flag: &'static str, source: BindError },
+    #[error("{flag}: {source}")]
+    Tls { flag: &'static str, source: TlsError },
+    #[error("the log could not be opened: {0}")]
+    Thread(#[from] tokio::task::JoinError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("the log has failed: {0}; what was acknowledged is stored, start again once the disk is sound")]
+    LogFailed(String),
+}
+
+impl RelayError {
+    /// True if another configuration would help.
+    #[must_use]
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            Self::Tls { .. } => true,
+            Self::Open(error) => error.is_configuration(),
+            Self::Bind { .. } | Self::Thread(_) | Self::LogFailed(_) => false,
+        }
+    }
+}
+
+/// A relay whose sockets are bound.
+pub struct Relay {
+    config: Config,
+    public: (Listener, Option<Arc<ServerConfig>>),
+    grpc: Vec<Listener>,
+    grpc_tls: Option<Arc<ServerConfig>>,
+    admin: Listener,
+    /// The certificate made at start, in PEM, if one was.
+    self_signed: Option<String>,
+    readiness: Readiness,
+}
+
+impl Relay {
+    /// Loads what the configuration names, as a start would.
+    ///
+    /// # Errors
+    /// Names the flag and the file.
+    pub fn check(config: &Config) -> Result<(), RelayError> {
+        Certificates::load(config).map(drop)
+    }
+
+    /// Loads certificates and binds all sockets. Nothing is served yet.
+    ///
+    /// # Errors
+    /// Names the flag.
+    pub async fn bind(config: Config) -> Result<Self, RelayError> {
+        let certificates = Certificates::load(&config)?;
+        let bind = async |flag, address: &net::Address| {
+            Listener::bind(address, config.grpc_unix_mode).await.map_err(|source| RelayError::Bind { flag, source })
+        };
+        let public = bind("--public-listen", &config.public_listen).await?;
+        let mut grpc = Vec::new();
+        for address in &config.grpc_listen {
+            grpc.push(bind("--grpc-listen", address).await?);
+        }
+        let admin = bind("--admin-listen", &net::Address::Tcp(config.admin_listen)).await?;
+        for flag in &config.insecure {
+            tracing::warn!(flag, "a protection is given up");
+        }
+        let relay = Self {
+            public: (public, certificates.public),
+            grpc,
+            grpc_tls: certificates.grpc,
+            admin,
+            self_signed: certificates.self_signed,
+            readiness: Readiness::not_yet(STARTING),
+            config,
+        };
+        let say = |listener, address: &net::Address| tracing::info!(listener, %address, "listening");
+        say("public", relay.public_address());
+        relay.grpc_addresses().for_each(|address| say("grpc", address));
+        say("admin", relay.admin.local_address());
+        Ok(relay)
+    }
+
+    #[must_use]
+    pub fn public_address(&self) -> &net::Address {
+        self.public.0.local_address()
+    }
+
+    pub fn grpc_addresses(&self) -> impl Iterator<Item = &net::Address> {
+        self.grpc.iter().map(Listener::local_address)
+    }
+
+    /// The certificate made at start, in PEM, if one was.
+    #[must_use]
+    pub fn self_signed(&self) -> Option<&str> {
+        self.self_signed.as_deref()
+    }
+
+    /// Serves until `shutdown`, then drains.
+    ///
+    /// # Errors
+    /// If the log can't be opened, or has failed.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), RelayError> {
+        let Self { config, public, grpc, grpc_tls, admin, readiness, .. } = self;
+        let mut registry = Registry::default();
+        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        registry.register("smile_relay_build", "The relay's version", build);
+        let webhook_metrics = webhook::Metrics::register(&mut registry);
+        let grpc_metrics = grpc::Metrics::register(&mut registry);
+        let (health, health_service) = tonic_health::server::health_reporter();
+        grpc::report_health(&health, false).await;
+        let probes = admin::router(readiness.clone(), registry)
+            .merge(Routes::new(health_service.clone()).prepare().into_axum_router());
+        let probes = Listening::start(vec![(admin, None)], &probes, &Limits::admin());
+
+        let started_at = unix_micros();
+        let options = config.log.clone();
+        let opening = tokio::task::spawn_blocking(move || Embedded::open(&options));
+        let log: Arc<dyn Log> = tokio::select! {
+            opened = opening => Arc::new(opened??),
+            () = shutdown.cancelled() => return Ok(()),
+        };
+        let feed = Feed::start(Arc::clone(&log), &config.feed);
+        let streams_drain = CancellationToken::new();
+        let settings = grpc::Settings {
+            endpoints: config.webhook.endpoint_names(),
+            started_at,
+            max_streams: config.max_streams,
+            max_stream_age: config.max_stream_age,
+        };
+        let routes = grpc::router(feed.clone(), settings, grpc_metrics, health_service, streams_drain.clone());
+        let listeners = grpc.into_iter().map(|listener| (listener, grpc_tls.clone())).collect();
+        let streams = Listening::start(listeners, &routes, &Limits::grpc());
+        let intake = webhook::Intake::new(config.webhook, Arc::clone(&log), webhook_metrics);
+        let webhooks = Listening::start(vec![public], &intake.router(), &Limits::public());
+
+        readiness.set(STARTING, false);
+        let reporting = tokio::spawn(report_health(health, readiness.watch()));
+        tracing::info!("ready");
+        let failed = serve_until(&shutdown, log.health(), &readiness).await;
+
+        readiness.set(DRAINING, true);
+        if let Some(why) = failed {
+            // Nothing can be stored any more, so nothing is worth finishing.
+            return Err(RelayError::LogFailed(why));
+        }
+        tracing::info!(delay = ?config.drain_delay, timeout = ?config.drain_timeout, "draining");
+        tokio::time::sleep(config.drain_delay).await;
+        let begun = Instant::now();
+        let end = begun + config.drain_timeout.saturating_sub(LAST_STEPS);
+        webhooks.finish(begun + config.drain_timeout.mul_f64(PUBLIC_SHARE)).await;
+        intake.finish().await;
+        streams_drain.cancel();
+        streams.finish(end).await;
+        feed.close().await;
+        log.close().await;
+        probes.finish(Instant::now()).await;
+        reporting.abort();
+        let failed = matches!(&*log.health().borrow(), Health::Failed(_));
+        if failed { Err(RelayError::LogFailed("at its end".into())) } else { Ok(()) }
+    }
+}
+
+/// Listeners that are being served.
+struct Listening {
+    stop: Stop,
+    serving: Vec<JoinHandle<()>>,
+}
+
+impl Listening {
+    fn start(listeners: Vec<(Listener, Option<Arc<ServerConfig>>)>, router: &axum::Router, limits: &Limits) -> Self {
+        let stop = Stop::default();
+        let serve = |(listener, tls)| {
+            tokio::spawn(net::serve(listener, tls, router.clone(), limits.clone(), stop.clone()))
+        };
+        Self { serving: listeners.into_iter().map(serve).collect(), stop }
+    }
+
+    /// Lets what is under way finish until `deadline`, and drops what is left then.
+    async fn finish(self, deadline: Instant) {
+        self.stop.drain.cancel();
+        for mut serving in self.serving {
+            if timeout_at(deadline, &mut serving).await.is_err() {
+                self.stop.abort.cancel();
+                // Ends at once; there is nothing to learn from how.
+                let _ = serving.await;
+            }
+        }
+    }
+}
+
+/// Runs until `shutdown`, or until the log has failed, and then says why.
+async fn serve_until(
+    shutdown: &CancellationToken,
+    mut health: watch::Receiver<Health>,
+    readiness: &Readiness,
+) -> Option<String> {
+    loop {
+        match &*health.borrow_and_update() {
+            Health::Good => readiness.set(DISK_FULL, false),
+            Health::Full => readiness.set(DISK_FULL, true),
+            Health::Failed(why) => {
+                readiness.set(LOG_FAILED, true);
+                return Some(why.clone());
+            }
+        }
+        tokio::select! {
+            () = shutdown.cancelled() => return None,
+            changed = health.changed() => if changed.is_err() {
+                return Some("its writer has ended".into());
+            },
+        }
+    }
+}
+
+/// Keeps the gRPC health service in step with readiness.
+async fn report_health(health: HealthReporter, mut reasons: watch::Receiver<BTreeSet<&'static str>>) {
+    loop {
+        let is_ready = reasons.borrow_and_update().is_empty();
+        grpc::report_health(&health, is_ready).await;
+        if reasons.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// What the listeners show.
+struct Certificates {
+    public: Option<Arc<ServerConfig>>,
+    grpc: Option<Arc<ServerConfig>>,
+    /// That of the public listener in PEM, if it was made up.
+    self_signed: Option<String>,
+}
+
+impl Certificates {
+    fn load(config: &Config) -> Result<Self, RelayError> {
+        let load = |flag, files: &CertifiedKeyFiles, alpn| {
+            tls::load(&files.cert, &files.key, alpn).map_err(|source| RelayError::Tls { flag, source })
+        };
+        let (public, self_signed) = match &config.public_security {
+            PublicSecurity::Tls(files) => (Some(load("--tls-cert, --tls-key", files, tls::ALPN_WEB)?), None),
+            PublicSecurity::SelfSigned => {
+                let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
+                let made = tls::self_signed(&names, tls::ALPN_WEB);
+                let (made, pem) = made.map_err(|source| RelayError::Tls { flag: "--tls-self-signed", source })?;
+                (Some(made), Some(pem))
+            }
+            PublicSecurity::PlainHttp => (None, None),
+        };
+        let grpc = config.grpc_tls.as_ref();
+        let grpc = grpc.map(|files| load("--grpc-tls-cert, --grpc-tls-key", files, tls::ALPN_GRPC)).transpose()?;
+        Ok(Self { public, grpc, self_signed })
+    }
+}
+
+fn unix_micros() -> UnixMicros {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    UnixMicros::try_from(now.as_micros()).unwrap_or(UnixMicros::MAX)
+}

@@ -1,0 +1,220 @@
+//! A sender of webhooks over real HTTPS, and readers of streams.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
+use hyper_rustls::HttpsConnector;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use rustls::{
+    ClientConfig, DigitallySignedStruct, SignatureScheme,
+    client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
+    pki_types::{CertificateDer, ServerName, UnixTime},
+};
+use sha2::Sha512;
+use smile_relay::event::pb::{
+    Checkpoint, Event, SubscribeRequest, SubscribeResponse, relay_service_client::RelayServiceClient,
+};
+use tonic::{Status, Streaming, transport::Channel};
+
+use super::{PATIENCE, Relay, SECRET};
+
+/// Sends to one relay over kept connections.
+#[derive(Clone)]
+pub struct Sender {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    base: String,
+}
+
+impl Sender {
+    pub fn new(relay: &Relay) -> Self {
+        Self::with_tls(relay, tls_config(&[&rustls::version::TLS13, &rustls::version::TLS12]))
+    }
+
+    pub fn with_tls(relay: &Relay, tls: ClientConfig) -> Self {
+        let connector =
+            hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let scheme = if relay.is_plain_http { "http" } else { "https" };
+        Self { client, base: format!("{scheme}://{}", relay.public) }
+    }
+
+    /// POSTs a body, rightly signed, to the endpoint `smile`; the status of the answer.
+    pub async fn send(&self, body: impl Into<Bytes>) -> u16 {
+        let body = body.into();
+        let signature = sign(&body);
+        self.post("/webhooks/smile", Some(&signature), body).await.status().as_u16()
+    }
+
+    /// As `send`; None if there was no answer.
+    pub async fn try_send(&self, body: impl Into<Bytes>) -> Option<u16> {
+        let body = body.into();
+        let request = Request::post(format!("{}/webhooks/smile", self.base))
+            .header("smile-signature", sign(&body))
+            .body(Full::new(body))
+            .unwrap();
+        let answer = tokio::time::timeout(PATIENCE, self.client.request(request)).await.ok()?.ok()?;
+        Some(answer.status().as_u16())
+    }
+
+    /// POSTs anything anywhere.
+    pub async fn post(&self, path: &str, signature: Option<&str>, body: impl Into<Bytes>) -> Response<Bytes> {
+        let mut request = Request::post(format!("{}{path}", self.base));
+        if let Some(signature) = signature {
+            request = request.header("Smile-Signature", signature);
+        }
+        self.request(request.body(Full::new(body.into())).unwrap()).await
+    }
+
+    pub async fn request(&self, request: Request<Full<Bytes>>) -> Response<Bytes> {
+        let answer = tokio::time::timeout(PATIENCE, self.client.request(request)).await.expect("an answer").unwrap();
+        let (head, body) = answer.into_parts();
+        Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+    }
+
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+}
+
+/// The signature of a body, as Smile makes it.
+pub fn sign(body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha512>::new_from_slice(SECRET.as_bytes()).unwrap();
+    mac.update(body);
+    hex::encode(mac.finalize().into_bytes())
+}
+
+/// A webhook of some 300 bytes.
+pub fn body(id: &str) -> String {
+    body_of(id, "ACCOUNT_CONNECTED", "u-1")
+}
+
+pub fn body_of(id: &str, type_name: &str, user: &str) -> String {
+    format!(
+        r#"{{"id":"{id}","version":1,"type":"{type_name}","createdAt":"2026-11-23T10:00:00Z","data":{{"userId":"{user}","accountId":"a-{id}","loginName":"somebody","providers":["sss_ph"]}}}}"#
+    )
+}
+
+/// A webhook with so many bytes.
+pub fn large_body(id: &str, bytes: usize) -> String {
+    let body = body(id);
+    let padding = bytes.saturating_sub(body.len() + 12);
+    format!(r#"{},"padding":"{}"}}"#, &body[..body.len() - 1], "x".repeat(padding))
+}
+
+/// Trusts any certificate: whose it is, other tests ask.
+pub fn tls_config(versions: &[&'static rustls::SupportedProtocolVersion]) -> ClientConfig {
+    ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(AnyCertificate))
+        .with_no_client_auth()
+}
+
+#[derive(Debug)]
+struct AnyCertificate;
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// A stream with its first checkpoint read.
+pub struct Reader {
+    stream: Streaming<SubscribeResponse>,
+    pub first: Checkpoint,
+    /// The last one seen.
+    pub checkpoint: Checkpoint,
+    /// Read and not yet asked for.
+    ready: std::collections::VecDeque<Event>,
+}
+
+impl Reader {
+    pub async fn open(client: &mut RelayServiceClient<Channel>, request: SubscribeRequest) -> Result<Self, Status> {
+        let mut stream = client.subscribe(request).await?.into_inner();
+        let first = stream.message().await?.and_then(|message| message.checkpoint).expect("a checkpoint, at once");
+        Ok(Self { stream, checkpoint: first.clone(), first, ready: Default::default() })
+    }
+
+    /// The next event; None at a good end.
+    pub async fn next(&mut self) -> Result<Option<Event>, Status> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                return Ok(Some(event));
+            }
+            let Some(message) = self.message().await? else { return Ok(None) };
+            self.ready.extend(message.events);
+        }
+    }
+
+    /// The next message, whatever it holds.
+    pub async fn message(&mut self) -> Result<Option<SubscribeResponse>, Status> {
+        let message = tokio::time::timeout(PATIENCE, self.stream.message()).await.expect("a message in time")?;
+        if let Some(checkpoint) = message.as_ref().and_then(|message| message.checkpoint.clone()) {
+            self.checkpoint = checkpoint;
+        }
+        Ok(message)
+    }
+
+    /// So many events.
+    pub async fn take(&mut self, count: usize) -> Vec<Event> {
+        let mut events = Vec::new();
+        while events.len() < count {
+            events.push(self.next().await.unwrap().expect("the stream goes on"));
+        }
+        events
+    }
+
+    /// Everything to the end, and how it ended.
+    pub async fn rest(&mut self) -> (Vec<Event>, Status) {
+        let mut events = Vec::new();
+        loop {
+            match self.next().await {
+                Ok(Some(event)) => events.push(event),
+                Ok(None) => return (events, Status::ok("")),
+                Err(status) => return (events, status),
+            }
+        }
+    }
+
+    /// True if nothing comes for so long.
+    pub async fn is_silent_for(&mut self, time: Duration) -> bool {
+        self.ready.is_empty() && tokio::time::timeout(time, self.stream.message()).await.is_err()
+    }
+}
