@@ -49,7 +49,7 @@ const TABLES: &str = "
     );
 ";
 
-/// Opens the database for writing, and makes its tables if it is new.
+/// Opens the database for writing, and makes its tables if it is new. Changes nothing in one that is not ours.
 pub fn open(data_dir: &Path, path: &Path) -> Result<Connection, OpenError> {
     let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => {
@@ -57,27 +57,28 @@ pub fn open(data_dir: &Path, path: &Path) -> Result<Connection, OpenError> {
         }
         _ => OpenError::Database { path: data_dir.into(), source },
     };
-    let mut connection = connect(path).map_err(failed)?;
-    let number = |connection: &Connection, pragma: &str| {
-        connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0)).map_err(failed)
-    };
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
-    if tables == 0 {
+    let mut connection = Connection::open(path).map_err(failed)?;
+    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
+    let is_new = number("SELECT count(*) FROM sqlite_schema")? == 0;
+    if !is_new {
+        if number("PRAGMA application_id")? != APPLICATION_ID {
+            return Err(OpenError::Foreign { path: data_dir.into(), reason: "a database of something else".into() });
+        }
+        let found = number("PRAGMA user_version")?;
+        if found > VERSION {
+            return Err(OpenError::Newer { path: data_dir.into(), found, known: VERSION });
+        }
+    }
+    configure(&connection).map_err(failed)?;
+    if is_new {
         create(&mut connection).map_err(failed)?;
-        super::disk::sync_dir(data_dir).map_err(|source| OpenError::Unusable { path: data_dir.into(), source })?;
-    } else if number(&connection, "application_id")? != APPLICATION_ID {
-        return Err(OpenError::Foreign { path: data_dir.into(), reason: "a database of something else".into() });
     }
-    let found = number(&connection, "user_version")?;
-    if found > VERSION {
-        return Err(OpenError::Newer { path: data_dir.into(), found, known: VERSION });
-    }
+    super::disk::sync_dir(data_dir).map_err(|source| OpenError::Unusable { path: data_dir.into(), source })?;
     Ok(connection)
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
-    let connection = Connection::open(path)?;
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // Page size and auto_vacuum count only before the first table. 8 KiB pages: the least CPU for groups of 16 to 256
     // events of 700 bytes, and the shortest p99 together with 16 KiB (4, 8 and 16 KiB measured).
     connection.execute_batch(
@@ -90,9 +91,8 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -4096;",
     )?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(32);
-    Ok(connection)
+    Ok(())
 }
 
 fn create(connection: &mut Connection) -> rusqlite::Result<()> {
