@@ -5,6 +5,8 @@
 //! (see `writer`).
 
 use std::{
+    fs::File,
+    io,
     path::Path,
     sync::{
         Arc,
@@ -90,6 +92,24 @@ pub fn run(connection: &Connection, mode: &str) -> rusqlite::Result<Outcome> {
             _ => Outcome::Held,
         })
     })
+}
+
+/// Makes durable what the last process has written. It may have ended between a write and its fsync, or by a failed one:
+/// then what is read back is in the kernel's memory only, and must be written again before anybody relies on it.
+pub fn settle(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    match File::open(log).and_then(|log| log.sync_all()) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            return Err(rusqlite::Error::ToSqlConversionFailure(Box::new(e)));
+        }
+        _ => {}
+    }
+    match run(connection, "TRUNCATE") {
+        Err(e) if writer::severity(&e) == writer::Severity::Fatal => Err(e),
+        // What there is no room for, or somebody reads, stays in the write-ahead log, which is durable by now.
+        _ => Ok(()),
+    }
 }
 
 /// Pages in the write-ahead log, from its index: touches no disk.

@@ -1,5 +1,6 @@
 //! The embedded log does what every log does, and some things that only it has to.
 
+mod crash;
 mod opening;
 mod room;
 

@@ -1,0 +1,63 @@
+//! What a process that ended at any moment has left behind.
+
+use rusqlite::Connection;
+
+use super::*;
+
+/// The files of an open log as another process would find them if this one were gone now.
+fn as_after_a_crash(directory: &Directory) -> Directory {
+    let copy = Directory::new();
+    for name in ["events.db", "events.db-wal"] {
+        fs::copy(directory.path(name), copy.path(name)).unwrap();
+    }
+    copy
+}
+
+#[tokio::test]
+async fn what_is_only_in_the_write_ahead_log_is_made_durable_before_it_is_relied_on() {
+    let directory = Directory::new();
+    let log = directory.log(DEFAULT);
+    for n in 1..=20 {
+        store(&log, record(n, vec![1; 10_000])).await;
+    }
+    let copy = as_after_a_crash(&directory);
+    assert!(copy.length("events.db-wal") > 200_000, "nothing was moved yet");
+    // The process may have ended between a write and its fsync: what is read back then is in the kernel's memory only,
+    // and a repetition of it must not be acknowledged before it is on the disk.
+    let again = copy.log(DEFAULT);
+    assert_eq!(copy.length("events.db-wal"), 0, "opening moves it to the database, with fsync");
+    assert_eq!(again.append(record(20, vec![1; 10_000])).await, Ok(Appended::Repeated { sequence: 20 }));
+}
+
+#[tokio::test]
+async fn a_write_ahead_log_cut_anywhere_gives_a_dense_beginning() {
+    let whole = until("no checkpoint comes between", async || {
+        let directory = Directory::new();
+        let log = directory.log(DEFAULT);
+        let before = fs::read(directory.path("events.db")).unwrap();
+        for n in 1..=12 {
+            store(&log, record(n, vec![1; 5_000])).await;
+        }
+        let copy = as_after_a_crash(&directory);
+        (fs::read(copy.path("events.db")).unwrap() == before).then_some(copy)
+    })
+    .await;
+    let length = whole.length("events.db-wal");
+    let mut seen = 0;
+    for cut in (0..=16).map(|part| length * part / 16) {
+        let copy = as_after_a_crash(&whole);
+        File::options().write(true).open(copy.path("events.db-wal")).unwrap().set_len(cut).unwrap();
+        match Embedded::open(&copy.options(DEFAULT)) {
+            Ok(log) => {
+                let found = log.read(0, u64::MAX, u64::MAX).await.unwrap().records;
+                assert!(found.iter().map(|r| r.sequence).eq(1..=found.len() as u64), "cut at {cut}");
+                assert!(found.len() >= seen, "cut at {cut}: {} after {seen}", found.len());
+                seen = found.len();
+                let next = store(&log, record("next", "b")).await;
+                assert_eq!(next, seen as u64 + 1, "cut at {cut}");
+            }
+            Err(error) => panic!("cut at {cut}: {error}"),
+        }
+    }
+    assert_eq!(seen, 12, "uncut, everything is there");
+}
