@@ -19,7 +19,7 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use super::{Health, writer};
+use super::{Health, schema, writer};
 
 /// What little was written is moved after this time.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -33,7 +33,7 @@ pub struct Checkpoints {
 
 impl Checkpoints {
     pub fn start(path: &Path, health: Arc<watch::Sender<Health>>) -> rusqlite::Result<Self> {
-        let connection = Connection::open(path)?;
+        let connection = schema::connect(path)?;
         connection
             .execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -256;")?;
         // One wish is as good as many.
@@ -68,6 +68,12 @@ impl Checkpoints {
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
+    }
+}
+
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 

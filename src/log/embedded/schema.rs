@@ -8,7 +8,7 @@
 
 use std::{path::Path, time::Duration};
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{LogId, OpenError, Position};
@@ -57,8 +57,7 @@ pub fn open(data_dir: &Path, path: &Path) -> Result<Connection, OpenError> {
         }
         _ => OpenError::Database { path: data_dir.into(), source },
     };
-    let mut connection = Connection::open(path).map_err(failed)?;
-    connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
+    let mut connection = connect(path).map_err(failed)?;
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
     let is_new = number("SELECT count(*) FROM sqlite_schema")? == 0;
     if !is_new {
@@ -75,6 +74,15 @@ pub fn open(data_dir: &Path, path: &Path) -> Result<Connection, OpenError> {
         create(&mut connection).map_err(failed)?;
     }
     super::disk::sync_dir(data_dir).map_err(|source| OpenError::Unusable { path: data_dir.into(), source })?;
+    Ok(connection)
+}
+
+/// A connection that can write. Closing it moves nothing: after a failed fsync that could destroy what is still there,
+/// as the kernel may have dropped the pages it could not write.
+pub fn connect(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open(path)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(connection)
 }
 

@@ -83,7 +83,7 @@ pub struct Writer {
     /// There may be more to remove or forget at once.
     more_to_tidy: bool,
     next_tidy: Instant,
-    /// Let go of when the writer ends, last of all.
+    /// Let go of when the writer ends, last of all: the connections are closed by then.
     _lock: DirectoryLock,
 }
 

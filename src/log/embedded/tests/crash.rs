@@ -61,3 +61,14 @@ async fn a_write_ahead_log_cut_anywhere_gives_a_dense_beginning() {
     }
     assert_eq!(seen, 12, "uncut, everything is there");
 }
+#[tokio::test]
+async fn a_log_that_is_dropped_moves_nothing_on_its_way_out() {
+    let directory = Directory::new();
+    let log = directory.log(DEFAULT);
+    store(&log, record(1, "b")).await;
+    drop(log);
+    // The writer has ended when its lock is free.
+    let lock = File::open(Embedded::lock_path(directory.0.path())).unwrap();
+    lock.lock().unwrap();
+    assert!(directory.length("events.db-wal") > 0, "after a failed fsync nothing may be moved, or cut off");
+}
