@@ -177,9 +177,7 @@ pub async fn what_the_queue_has_no_room_for_is_refused_in_time_and_never_lost(fi
 
 pub async fn a_record_larger_than_the_queue_is_stored(fixture: &dyn Fixture) {
     let log = fixture.open(Settings { queue_bytes: 1_000, ..DEFAULT }).await;
-    let (large, small) = tokio::join!(
-        log.append(record("e", "large", vec![1; 2 << 20])),
-        log.append(record("e", "small", "b")),
-    );
+    let (large, small) =
+        tokio::join!(log.append(record("e", "large", vec![1; 2 << 20])), log.append(record("e", "small", "b")),);
     assert!(large.is_ok() && small.is_ok(), "{large:?} {small:?}");
 }

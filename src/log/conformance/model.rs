@@ -70,7 +70,9 @@ impl Model {
         let gone = usize::try_from(slice.floor.sequence).unwrap();
         assert_eq!(slice.records.len(), self.stored.len() - gone, "records held above {gone}");
         let mut last = gone.checked_sub(1).map_or(0, |at| self.stored[at].received_at);
-        for (sequence, (found, expected)) in (slice.floor.sequence + 1..).zip(slice.records.iter().zip(&mut self.stored[gone..])) {
+        for (sequence, (found, expected)) in
+            (slice.floor.sequence + 1..).zip(slice.records.iter().zip(&mut self.stored[gone..]))
+        {
             assert_eq!((found.sequence, found.conflicts_with), (sequence, expected.conflicts_with));
             let key = format!("{} {}", expected.key.0, expected.key.1);
             assert_eq!(format!("{} {}", found.endpoint, found.id), key, "at {sequence}");

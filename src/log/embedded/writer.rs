@@ -97,21 +97,21 @@ impl Writer {
     ) -> rusqlite::Result<(Self, watch::Receiver<Position>)> {
         let started = Instant::now();
         let now = Reading::now(started);
-        let newest = connection
-            .query_row(
-                "SELECT sequence, record_check, received_at FROM events ORDER BY sequence DESC LIMIT 1",
-                [],
-                |row| {
-                    let at = Position {
-                        sequence: row.get::<_, i64>(0)?.cast_unsigned(),
-                        check: row.get::<_, i64>(1)?.cast_unsigned(),
-                    };
-                    Ok((at, row.get(2)?))
-                },
-            )
+        let head = connection
+            .query_row("SELECT sequence, record_check FROM events ORDER BY sequence DESC LIMIT 1", [], |row| {
+                Ok(Position {
+                    sequence: row.get::<_, i64>(0)?.cast_unsigned(),
+                    check: row.get::<_, i64>(1)?.cast_unsigned(),
+                })
+            })
             .optional()?;
         let (_, floor) = schema::log_row(&connection)?;
-        let (head, last) = newest.unwrap_or((floor, 0));
+        let head = head.unwrap_or(floor);
+        // The last record is always seen, also when it is removed.
+        let last = connection
+            .query_row("SELECT received_at FROM seen ORDER BY sequence DESC LIMIT 1", [], |row| row.get(0))
+            .optional()?
+            .unwrap_or(0);
         let dedupe_window = micros(options.dedupe_window);
         let dedupe = Dedupe::load(&connection, now.wall.saturating_sub(dedupe_window), options.dedupe_max_entries)?;
         tracing::info!(
@@ -469,12 +469,13 @@ impl Writer {
         Ok(true)
     }
 
-    /// Drops what is known of ids whose records are removed and whose window has passed. True if there may be more.
+    /// Drops what is known of ids whose records are removed and whose window has passed, but for the last one removed:
+    /// should nothing else be left, the next time of receipt must not be before its own. True if there may be more.
     fn drop_seen(&self) -> rusqlite::Result<bool> {
         let oldest: Option<i64> =
             self.connection.prepare_cached("SELECT min(sequence) FROM seen")?.query_row([], |row| row.get(0))?;
         let (_, floor) = schema::log_row(&self.connection)?;
-        let done_with = self.dedupe.forgotten().min(floor.sequence).cast_signed();
+        let done_with = self.dedupe.forgotten().min(floor.sequence.saturating_sub(1)).cast_signed();
         let Some(oldest) = oldest.filter(|oldest| *oldest <= done_with) else { return Ok(false) };
         let up_to = done_with.min(oldest + STEP_RECORDS);
         self.connection.prepare_cached("DELETE FROM seen WHERE sequence <= ?")?.execute([up_to])?;

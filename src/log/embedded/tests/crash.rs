@@ -72,3 +72,31 @@ async fn a_log_that_is_dropped_moves_nothing_on_its_way_out() {
     lock.lock().unwrap();
     assert!(directory.length("events.db-wal") > 0, "after a failed fsync nothing may be moved, or cut off");
 }
+#[tokio::test]
+async fn times_of_receipt_go_on_when_everything_was_removed() {
+    const FUTURE: i64 = 4_000_000_000_000_000;
+    let directory = Directory::new();
+    let log = directory.log(DEFAULT);
+    for n in 1..=3 {
+        store(&log, record(n, "b")).await;
+    }
+    log.close().await;
+    // As if the clock had been wrong then.
+    let shell = Connection::open(directory.path("events.db")).unwrap();
+    for table in ["events", "seen"] {
+        shell.execute(&format!("UPDATE {table} SET received_at = ?"), [FUTURE]).unwrap();
+    }
+    drop(shell);
+    // Forgets and removes everything.
+    let log = directory.log(Settings { retention_bytes: Some(1), dedupe_max_entries: 0, ..DEFAULT });
+    let shell = Connection::open(directory.path("events.db")).unwrap();
+    let rows = |table: &str| {
+        shell.query_row(&format!("SELECT count(*) FROM {table}"), [], |row| row.get::<_, i64>(0)).unwrap()
+    };
+    until("it is removed", async || (rows("events") == 0 && rows("seen") <= 1).then_some(())).await;
+    log.close().await;
+    let log = directory.log(DEFAULT);
+    store(&log, record(4, "b")).await;
+    let received = log.get(4).await.unwrap().unwrap().received_at;
+    assert!(received >= FUTURE, "{received} after {FUTURE}");
+}
