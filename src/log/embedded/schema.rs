@@ -3,8 +3,8 @@
 //! - `events`: a row a record, by sequence alone. There is no other index: one on random ids would cost more than all
 //!   else together (measured: three to four times the CPU of an append).
 //! - `seen`: a narrow row a record: hashes of its id and of its body. Rebuilds the ids to remember at start, and finds
-//!   records by id, without touching bodies. Kept until the record is gone and the dedupe window has passed; that of the last record
-//!   removed stays, for its time of receipt.
+//!   records by id, without touching bodies. Kept until the record is gone and the dedupe window has passed; that of the
+//!   last record stays, for its time of receipt.
 //! - `log`: one row: the log's id, and the last record that retention removed, whose check old cursors still need.
 
 use std::{path::Path, time::Duration};

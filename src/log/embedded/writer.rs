@@ -87,6 +87,14 @@ pub struct Writer {
     _lock: DirectoryLock,
 }
 
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.fail("the writer panicked".into());
+        }
+    }
+}
+
 impl Writer {
     pub fn new(
         connection: Connection,

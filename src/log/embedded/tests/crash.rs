@@ -100,3 +100,22 @@ async fn times_of_receipt_go_on_when_everything_was_removed() {
     let received = log.get(4).await.unwrap().unwrap().received_at;
     assert!(received >= FUTURE, "{received} after {FUTURE}");
 }
+
+#[test]
+fn a_writer_that_panics_asks_the_process_to_end() {
+    let directory = Directory::new();
+    let options = directory.options(DEFAULT);
+    let lock = disk::prepare(&options).unwrap();
+    let path = directory.path("events.db");
+    let connection = schema::open(directory.0.path(), &path).unwrap();
+    let (health_changes, health) = watch::channel(Health::Good);
+    let health_changes = Arc::new(health_changes);
+    let checkpoints = checkpoint::Checkpoints::start(&path, Arc::clone(&health_changes)).unwrap();
+    let (writer, _) = writer::Writer::new(connection, &options, checkpoints, health_changes, lock).unwrap();
+    let thread = std::thread::spawn(move || {
+        let _writer = writer;
+        std::panic::resume_unwind(Box::new("as a bug would"));
+    });
+    thread.join().unwrap_err();
+    assert!(matches!(&*health.borrow(), Health::Failed(_)), "{:?}", *health.borrow());
+}
