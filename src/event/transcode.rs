@@ -115,3 +115,6 @@ pub fn time(value: &RawValue, issues: &mut Issues) -> Option<Timestamp> {
     }
     at
 }
+
+#[cfg(test)]
+mod tests;
