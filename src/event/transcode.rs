@@ -22,7 +22,7 @@ use super::{
 pub fn put_content(out: &mut Vec<u8>, number: u32, message: usize, value: &RawValue, issues: &mut Issues) {
     let message = &SCHEMA.messages[message];
     match (Kind::of(value), message.list) {
-        (Kind::Object, _) => put_message(out, number, |out| put_members(out, message, value, issues)),
+        (Kind::Object, None) => put_message(out, number, |out| put_members(out, message, value, issues)),
         (Kind::Array, Some(list)) => {
             put_message(out, number, |out| put_field(out, &message.fields[list], value, issues));
         }

@@ -234,6 +234,15 @@ fn a_list_may_come_as_what_stands_for_one() {
 }
 
 #[test]
+fn an_object_is_no_list() {
+    for sent in [r#"{"values":["a"]}"#, "{}", r#"{"id":"a"}"#] {
+        let (data, issues) = content("TASK_FINISHED", &format!(r#"{{"providers":{sent},"userId":"u"}}"#));
+        assert_eq!(data, Some(Data::TaskFinished(TaskFinished { user_id: text("u"), ..TaskFinished::default() })));
+        assert_eq!(issues, ["/data/providers UnexpectedValue array/object"], "{sent}");
+    }
+}
+
+#[test]
 fn both_spellings_of_datapoints_are_one_field() {
     for name in ["TASK_FINISHED", "ACCOUNT_SYNC_TASK_FINISHED"] {
         let datapoints = |sent: &str| {
