@@ -36,18 +36,24 @@ pub fn put_content(out: &mut Vec<u8>, number: u32, message: usize, value: &RawVa
 }
 
 fn put_members(out: &mut Vec<u8>, message: &Message, value: &RawValue, issues: &mut Issues) {
-    let mut values: Vec<Option<&RawValue>> = vec![None; message.fields.len()];
-    let walked = each_member(value.get(), |name, value| match message.field(&name) {
-        Some(field) if values[field].replace(value).is_some() => {
+    let mut values: Vec<Option<(Cow<'_, str>, &RawValue)>> = vec![None; message.fields.len()];
+    let walked = each_member(value.get(), |name, value| {
+        let Some(field) = message.field(&name) else {
+            return issues.at(&name, |issues| issues.note(DecodeProblem::UnknownField, "", Kind::of(value).name()));
+        };
+        if let Some((earlier, _)) = &values[field] {
             issues.at(&name, |issues| issues.note(DecodeProblem::DuplicateField, "", Kind::of(value).name()));
+            // Null under one spelling says nothing of what is sent under the other.
+            if Kind::of(value) == Kind::Null && *earlier != name {
+                return;
+            }
         }
-        Some(_) => {}
-        None => issues.at(&name, |issues| issues.note(DecodeProblem::UnknownField, "", Kind::of(value).name())),
+        values[field] = Some((name, value));
     });
     debug_assert!(walked.is_ok(), "a raw value is well formed");
     for (field, value) in message.fields.iter().zip(values) {
-        if let Some(value) = value.filter(|value| Kind::of(value) != Kind::Null) {
-            issues.at(&field.name, |issues| put_field(out, field, value, issues));
+        if let Some((name, value)) = value.filter(|(_, value)| Kind::of(value) != Kind::Null) {
+            issues.at(&name, |issues| put_field(out, field, value, issues));
         }
     }
 }

@@ -261,6 +261,23 @@ fn both_spellings_of_datapoints_are_one_field() {
 }
 
 #[test]
+fn a_null_under_one_spelling_does_not_hide_the_other() {
+    for sent in [r#"{"datapoints":["A"],"dataPoints":null}"#, r#"{"dataPoints":null,"datapoints":["A"]}"#] {
+        let (data, _) = content("TASK_FINISHED", sent);
+        assert_eq!(
+            data,
+            Some(Data::TaskFinished(TaskFinished { datapoints: list(&["A"]), ..TaskFinished::default() }))
+        );
+    }
+}
+
+#[test]
+fn an_issue_points_to_the_name_that_was_sent() {
+    let (_, issues) = content("TASK_FINISHED", r#"{"dataPoints":{"a":1}}"#);
+    assert_eq!(issues, ["/data/dataPoints UnexpectedValue array/object"]);
+}
+
+#[test]
 fn content_that_is_no_object_is_left_out_and_said() {
     for (sent, found) in [("[]", "array"), ("\"x\"", "string"), ("7", "number 7"), ("false", "boolean false")] {
         let expected = vec![format!("/data UnexpectedValue object/{found}")];
