@@ -4,7 +4,7 @@
 //! Tolerant by rule: null is absence, the last of several equal names counts, a scalar of another kind is taken by its
 //! text where a string is expected, and what can't be taken is left out and said. One odd field never costs the others.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use prost_types::Timestamp;
 use serde_json::value::RawValue;
@@ -109,13 +109,16 @@ pub fn scalar_text<'v>(expected: &str, value: &'v RawValue, issues: &mut Issues)
     }
 }
 
+/// The years 1 to 9999: protobuf allows no others, and clients refuse them or fail.
+const SECONDS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+
 /// An instant as Smile writes it: RFC 3339, read as UTC where it names no zone.
 pub fn time(value: &RawValue, issues: &mut Issues) -> Option<Timestamp> {
     let Some(text) = json::string(value) else {
         issues.unexpected("RFC 3339 time", value);
         return None;
     };
-    let at = text.trim().parse().ok();
+    let at = text.trim().parse().ok().filter(|at: &Timestamp| SECONDS.contains(&at.seconds));
     if at.is_none() {
         issues.unreadable_time(&text);
     }

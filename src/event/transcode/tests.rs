@@ -7,7 +7,7 @@ use crate::event::{
         Encoded,
         tests::{decoded, encoded, issues},
     },
-    pb::{StringList, TaskFinished, UserSession, event::Data},
+    pb::{DecodeProblem, StringList, TaskFinished, UserSession, event::Data},
 };
 
 /// The content of a body of type `name` with `data`, and the issues as "pointer problem expected/found text".
@@ -298,6 +298,9 @@ fn texts_come_as_they_were_meant() {
     let (data, issues) = content("TASK_FINISHED", "{\"user\\u0049d\" \t: \"u\"\n\r}");
     assert_eq!(data, Some(Data::TaskFinished(TaskFinished { user_id: text("u"), ..TaskFinished::default() })));
     assert_eq!(issues, [""; 0], "a name may be escaped as well");
+    let (_, issues) = content("TASK_FINISHED", r#"{"\ud800":1,"\udc00\ud800\u0041":2,"\u0000":3}"#);
+    let odd = ["\u{fffd}\u{fffd}\u{fffd}", "\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}\u{fffd}A", "\0"];
+    assert_eq!(issues, odd.map(|name| format!("/data/{name} UnknownField /number")));
 }
 
 #[test]
@@ -344,6 +347,16 @@ fn times_are_read_as_utc_where_they_name_no_zone() {
     }
     assert_eq!(at("1794787329").1, ["/createdAt UnexpectedValue RFC 3339 time/number 1794787329"]);
     assert_eq!(at("null"), (None, vec![]));
+}
+
+/// protobuf's Timestamp ends at both ends of four-digit years: clients in other languages refuse others, or fail.
+#[test]
+fn a_time_that_protobuf_does_not_allow_is_left_out_and_said() {
+    for sent in ["+10000-01-01T00:00:00Z", "0000-12-31T23:59:59Z", "-0001-01-01", "+292277026596-12-04T15:30:07Z"] {
+        let event = decoded(&encoded("X", format!(r#"{{"id":"x","type":"X","createdAt":"{sent}"}}"#)));
+        assert_eq!(event.created_at, None, "{sent}");
+        assert_eq!(event.decode_issues[0].problem(), DecodeProblem::UnexpectedValue, "{sent}");
+    }
 }
 
 #[test]
