@@ -142,3 +142,6 @@ fn put_object(out: &mut Vec<u8>, record: &Record, text: &str, issues: &mut Issue
     }
     true
 }
+
+#[cfg(test)]
+pub mod tests;

@@ -40,7 +40,7 @@ pub struct Settings {
 
 /// Everything goes as soon as it is there.
 const KEEP_NOTHING: Settings = Settings { retention: Some(Duration::ZERO), ..DEFAULT };
-const DEFAULT: Settings = Settings {
+pub const DEFAULT: Settings = Settings {
     retention: None,
     retention_bytes: None,
     dedupe_window: Duration::from_secs(72 * 60 * 60),
@@ -144,12 +144,12 @@ async fn floor(log: &dyn Log) -> Position {
 }
 
 /// Waits until retention has removed everything.
-async fn until_empty(log: &dyn Log) {
+pub async fn until_empty(log: &dyn Log) {
     until("retention removes everything", async || (floor(log).await == head(log)).then_some(())).await;
 }
 
 /// Asks again until there is an answer; fails when there is none for long.
-async fn until<T>(what: &str, mut answer: impl AsyncFnMut() -> Option<T>) -> T {
+pub async fn until<T>(what: &str, mut answer: impl AsyncFnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
         if let Some(answer) = answer().await {
