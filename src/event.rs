@@ -15,7 +15,7 @@ mod transcode;
 mod wire;
 
 /// The generated types and client of `proto/smilerelay/v1`.
-#[allow(clippy::pedantic, missing_docs, reason = "generated code")]
+#[allow(clippy::pedantic, missing_docs, unused_qualifications, reason = "generated code")]
 pub mod pb {
     tonic::include_proto!("smilerelay.v1");
 

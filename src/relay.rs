@@ -175,7 +175,10 @@ impl Relay {
             max_stream_age: config.max_stream_age,
         };
         let routes = grpc::router(feed.clone(), settings, grpc_metrics, health_service, streams_drain.clone());
-        let listeners = grpc.into_iter().map(|listener| (listener, grpc_tls.clone())).collect();
+        // A Unix socket is guarded by its permissions, and its clients expect plaintext.
+        let tls_of = |address: &net::Address| grpc_tls.clone().filter(|_| !matches!(address, net::Address::Unix(_)));
+        let listeners = grpc.into_iter().map(|listener| (tls_of(listener.local_address()), listener));
+        let listeners = listeners.map(|(tls, listener)| (listener, tls)).collect();
         let streams = Listening::start(listeners, &routes, &Limits::grpc());
         let intake = webhook::Intake::new(config.webhook, Arc::clone(&log), webhook_metrics);
         let webhooks = Listening::start(vec![public], &intake.router(), &Limits::public());
