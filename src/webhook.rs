@@ -96,7 +96,6 @@ impl Intake {
     }
 
     /// The routes, with an answer for all paths that others do not take.
-    #[must_use]
     pub fn router(&self) -> Router {
         let router = Router::new().fallback(outcome::not_found);
         // A route for each endpoint: no path has to be taken apart, and what is unknown falls through.

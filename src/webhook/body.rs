@@ -202,7 +202,7 @@ impl Running {
         let taken = (now - self.began).saturating_sub(room.waited().saturating_sub(self.waited));
         let positive = |left: Duration| Some(left).filter(|left| !left.is_zero());
         let within = |grace: Duration, rate: u32| {
-            let sending = Duration::from_secs_f64(self.received as f64 / f64::from(rate.max(1)));
+            let sending = Duration::from_secs(self.received as u64) / rate.max(1);
             (grace + sending).min(pace.total).checked_sub(taken).and_then(positive)
         };
         let idle = pace.idle.checked_sub(now - self.last).and_then(positive).ok_or(BodyError::TooSlow)?;

@@ -19,7 +19,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
 };
 
@@ -75,10 +75,7 @@ impl Part {
     }
 
     fn try_take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        match Arc::clone(&self.free).try_acquire_many_owned(permits(bytes)) {
-            Ok(permit) => Some(permit),
-            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => None,
-        }
+        Arc::clone(&self.free).try_acquire_many_owned(permits(bytes)).ok()
     }
 
     async fn take(&self, bytes: usize) -> OwnedSemaphorePermit {
