@@ -188,6 +188,18 @@ fn a_type_that_is_not_known_comes_by_its_name() {
     }
 }
 
+/// What is cached is counted by its length.
+#[test]
+fn an_encoded_event_takes_no_more_memory_than_its_length() {
+    let large = format!(r#"{{"id":"x","type":"TASK_FINISHED","data":{{"payload":"{}"}}}}"#, "x".repeat(1 << 20));
+    let Encoded { plain, raw } = encoded("TASK_FINISHED", large);
+    for bytes in [plain, raw] {
+        let length = bytes.len();
+        let capacity = bytes.try_into_mut().expect("nobody else holds it").capacity();
+        assert!(capacity <= length + 256, "{capacity} bytes are held for {length}");
+    }
+}
+
 /// Any JSON, with the names that mean something among others.
 fn json() -> impl Strategy<Value = String> {
     let text = prop_oneof![
