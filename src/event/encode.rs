@@ -92,7 +92,7 @@ fn put_body(out: &mut Vec<u8>, record: &Record) {
     if !put_object(out, record, &text, &mut issues) {
         // Nothing of a broken object is kept: it could be a part of anything.
         out.truncate(start);
-        issues.found.clear();
+        issues.found.retain(|issue| issue.problem() == DecodeProblem::NotUtf8);
         let found = if is_json(&text) { "another value" } else { "invalid JSON" };
         issues.note(DecodeProblem::NotJson, "object", found);
     }

@@ -113,7 +113,7 @@ fn the_samples_are_decoded_with_nothing_left_over_but_what_is_not_typed() {
 
 #[test]
 fn bodies_that_are_no_event_travel_all_the_same() {
-    let cases: [(&[u8], &[&str]); 11] = [
+    let cases: [(&[u8], &[&str]); 12] = [
         (b"", &[" NotJson object/invalid JSON"]),
         (b"[]", &[" NotJson object/another value"]),
         (b"null", &[" NotJson object/another value"]),
@@ -125,6 +125,7 @@ fn bodies_that_are_no_event_travel_all_the_same() {
         (b"{\"id\":\"\x01\",\"type\":\"T\"}", &[" NotJson object/invalid JSON"]),
         (b"\xEF\xBB\xBF\xEF\xBB\xBF{}", &[" NotJson object/invalid JSON"]),
         (b"{\"id\":\"\xFF\",\"type\":\"T\"}", &[" NotUtf8 UTF-8/other bytes"]),
+        (b"\xFF{", &[" NotUtf8 UTF-8/other bytes", " NotJson object/invalid JSON"]),
     ];
     for (body, expected) in cases {
         let event = decoded(&whole(LOG, &received(body)));
