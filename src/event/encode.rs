@@ -29,10 +29,13 @@ pub struct Encoded {
     pub raw: Bytes,
 }
 
+/// Room that is made for the fields at first: those of nearly every event fit.
+const PLAIN_BYTES: usize = 4096;
+
 /// Encodes `record` whole.
 #[must_use]
 pub fn whole(log: LogId, record: &Record) -> Encoded {
-    let mut out = Vec::with_capacity(record.body.len() + 256);
+    let mut out = Vec::with_capacity(record.body.len().min(PLAIN_BYTES) + 256);
     put_columns(&mut out, log, record);
     put_body(&mut out, record);
     let mut raw = Vec::with_capacity(record.body.len() + record.signature.len() * 2 + 16);
@@ -40,7 +43,8 @@ pub fn whole(log: LogId, record: &Record) -> Encoded {
     if !record.signature.is_empty() {
         wire::put_bytes(&mut raw, 14, hex::encode(&record.signature).as_bytes());
     }
-    Encoded { plain: out.into(), raw: raw.into() }
+    // Caches count an event by its length: a vector's spare room would be held uncounted.
+    Encoded { plain: out.into_boxed_slice().into(), raw: raw.into_boxed_slice().into() }
 }
 
 /// Encodes `record` without its content, for whoever does not want as many as `size` bytes.
@@ -52,7 +56,7 @@ pub fn omitted(log: LogId, record: &Record, size: u64) -> Bytes {
         wire::put_varint(out, 1, OmittedReason::TooLarge as u64);
         wire::put_varint_unless_zero(out, 2, size);
     });
-    out.into()
+    out.into_boxed_slice().into()
 }
 
 /// The number of a type name in `EventType`; 0 if it is not known.
@@ -88,7 +92,7 @@ fn put_body(out: &mut Vec<u8>, record: &Record) {
     if !put_object(out, record, &text, &mut issues) {
         // Nothing of a broken object is kept: it could be a part of anything.
         out.truncate(start);
-        issues.found.clear();
+        issues.found.retain(|issue| issue.problem() == DecodeProblem::NotUtf8);
         let found = if is_json(&text) { "another value" } else { "invalid JSON" };
         issues.note(DecodeProblem::NotJson, "object", found);
     }

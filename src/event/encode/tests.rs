@@ -113,7 +113,7 @@ fn the_samples_are_decoded_with_nothing_left_over_but_what_is_not_typed() {
 
 #[test]
 fn bodies_that_are_no_event_travel_all_the_same() {
-    let cases: [(&[u8], &[&str]); 11] = [
+    let cases: [(&[u8], &[&str]); 12] = [
         (b"", &[" NotJson object/invalid JSON"]),
         (b"[]", &[" NotJson object/another value"]),
         (b"null", &[" NotJson object/another value"]),
@@ -125,6 +125,7 @@ fn bodies_that_are_no_event_travel_all_the_same() {
         (b"{\"id\":\"\x01\",\"type\":\"T\"}", &[" NotJson object/invalid JSON"]),
         (b"\xEF\xBB\xBF\xEF\xBB\xBF{}", &[" NotJson object/invalid JSON"]),
         (b"{\"id\":\"\xFF\",\"type\":\"T\"}", &[" NotUtf8 UTF-8/other bytes"]),
+        (b"\xFF{", &[" NotUtf8 UTF-8/other bytes", " NotJson object/invalid JSON"]),
     ];
     for (body, expected) in cases {
         let event = decoded(&whole(LOG, &received(body)));
@@ -185,6 +186,18 @@ fn a_type_that_is_not_known_comes_by_its_name() {
     for name in ["SOMETHING_NEW", "user_created", "UNSPECIFIED", "EVENT_TYPE_USER_CREATED", ""] {
         let event = decoded(&encoded(name, r#"{"id":"x","type":"T","data":{"userId":"u"}}"#));
         assert_eq!((event.r#type, event.type_name.as_str(), event.data.is_none()), (0, name, true));
+    }
+}
+
+/// What is cached is counted by its length.
+#[test]
+fn an_encoded_event_takes_no_more_memory_than_its_length() {
+    let large = format!(r#"{{"id":"x","type":"TASK_FINISHED","data":{{"payload":"{}"}}}}"#, "x".repeat(1 << 20));
+    let Encoded { plain, raw } = encoded("TASK_FINISHED", large);
+    for bytes in [plain, raw] {
+        let length = bytes.len();
+        let capacity = bytes.try_into_mut().expect("nobody else holds it").capacity();
+        assert!(capacity <= length + 256, "{capacity} bytes are held for {length}");
     }
 }
 
