@@ -3,6 +3,7 @@
 //! Everything here is a pure function of its input: no I/O, no clock, no configuration. Nothing here fails on any
 //! input: what can't be understood is said in the event's `decode_issues`.
 
+mod coding;
 pub mod cursor;
 pub mod encode;
 pub mod envelope;

@@ -198,7 +198,8 @@ impl Relay {
         let begun = Instant::now();
         let end = begun + config.drain_timeout.saturating_sub(LAST_STEPS);
         webhooks.finish(begun + config.drain_timeout.mul_f64(PUBLIC_SHARE)).await;
-        intake.finish().await;
+        // Nobody waits for what is left then; Smile sends it again.
+        let _ = timeout_at(end, intake.finish()).await;
         streams_drain.cancel();
         streams.finish(end).await;
         feed.close().await;

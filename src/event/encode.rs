@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::{
+    coding,
     cursor::{self, LogId, Position},
     envelope,
     issues::Issues,
@@ -84,7 +85,11 @@ fn put_columns(out: &mut Vec<u8>, log: LogId, record: &Record) {
 /// What the body says, and what is the matter with it.
 fn put_body(out: &mut Vec<u8>, record: &Record) {
     let mut issues = Issues::default();
-    let text = envelope::text(&record.body);
+    let plain = coding::undone(&record.body, &record.content_encoding).unwrap_or_else(|| {
+        issues.note(DecodeProblem::ContentEncoding, "gzip, deflate or none", "another coding, or a broken one");
+        Cow::Borrowed(&record.body)
+    });
+    let text = envelope::text(&plain);
     if matches!(text, Cow::Owned(_)) {
         issues.note(DecodeProblem::NotUtf8, "UTF-8", "other bytes");
     }
@@ -92,7 +97,7 @@ fn put_body(out: &mut Vec<u8>, record: &Record) {
     if !put_object(out, record, &text, &mut issues) {
         // Nothing of a broken object is kept: it could be a part of anything.
         out.truncate(start);
-        issues.found.retain(|issue| issue.problem() == DecodeProblem::NotUtf8);
+        issues.found.retain(|issue| matches!(issue.problem(), DecodeProblem::NotUtf8 | DecodeProblem::ContentEncoding));
         let found = if is_json(&text) { "another value" } else { "invalid JSON" };
         issues.note(DecodeProblem::NotJson, "object", found);
     }

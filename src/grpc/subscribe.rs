@@ -35,7 +35,7 @@ use crate::{
 /// What a request may set, and what it gets if it does not.
 const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(15);
 const HEARTBEAT_LEAST: Duration = Duration::from_secs(1);
-const HEARTBEAT_MOST: Duration = Duration::from_secs(300);
+const HEARTBEAT_MOST: Duration = Duration::from_mins(5);
 pub const MAX_EVENT_BYTES_DEFAULT: u32 = 3 << 20;
 const CONSUMER_BYTES: usize = 128;
 /// Events in one message, in bytes, unless a single one is larger.

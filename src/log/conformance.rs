@@ -43,10 +43,10 @@ const KEEP_NOTHING: Settings = Settings { retention: Some(Duration::ZERO), ..DEF
 pub const DEFAULT: Settings = Settings {
     retention: None,
     retention_bytes: None,
-    dedupe_window: Duration::from_secs(72 * 60 * 60),
+    dedupe_window: Duration::from_hours(72),
     dedupe_max_entries: 1_000_000,
     queue_bytes: 64 << 20,
-    queue_timeout: Duration::from_secs(60),
+    queue_timeout: Duration::from_mins(1),
 };
 
 /// Makes a test of each case, on a fixture of its own.
@@ -117,6 +117,7 @@ fn record(endpoint: &str, id: &str, body: impl Into<Bytes>) -> NewRecord {
         user_id: "tenantId-1".to_owned(),
         signature: Bytes::from_static(&[7; 64]),
         traceparent: String::new(),
+        content_encoding: String::new(),
         body: body.into(),
     }
 }
@@ -150,7 +151,7 @@ pub async fn until_empty(log: &dyn Log) {
 
 /// Asks again until there is an answer; fails when there is none for long.
 pub async fn until<T>(what: &str, mut answer: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(answer) = answer().await {
             return answer;

@@ -14,6 +14,7 @@ mod dedupe;
 mod disk;
 mod reader;
 mod schema;
+mod severity;
 #[cfg(test)]
 mod tests;
 mod writer;

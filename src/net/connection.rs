@@ -221,7 +221,7 @@ impl Watch {
         let shortest = match version {
             Version::Http1 => limits.head_timeout.min(limits.idle_timeout.unwrap_or(Duration::MAX)),
             // A dead peer is found by pings, and half a request's head is bounded with all others' on the connection.
-            Version::Http2 => limits.idle_timeout.unwrap_or(Duration::from_secs(3_600)),
+            Version::Http2 => limits.idle_timeout.unwrap_or(Duration::from_hours(1)),
         };
         Self {
             version,

@@ -196,12 +196,11 @@ impl Room {
                 join(held, taken);
             }
             Held::Small(_) => {
-                self.held = match budget.try_large(bytes) {
-                    Some(held) => held,
-                    None => {
-                        let _mover = budget.movers.try_acquire().map_err(|_| NoRoom)?;
-                        wait(&budget.large, &mut self.may_wait, budget.take_large(bytes)).await?
-                    }
+                self.held = if let Some(held) = budget.try_large(bytes) {
+                    held
+                } else {
+                    let _mover = budget.movers.try_acquire().map_err(|_| NoRoom)?;
+                    wait(&budget.large, &mut self.may_wait, budget.take_large(bytes)).await?
                 };
             }
             Held::Large(held) => {

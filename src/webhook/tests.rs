@@ -45,7 +45,7 @@ fn rig(settings: Settings) -> Rig {
         lock_timeout: Duration::ZERO,
         retention: None,
         retention_bytes: None,
-        dedupe_window: Duration::from_secs(3600),
+        dedupe_window: Duration::from_hours(1),
         dedupe_max_entries: 1000,
         queue_bytes: 8 * LIMIT,
         queue_timeout: Duration::from_secs(10),

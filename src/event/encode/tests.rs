@@ -25,6 +25,7 @@ pub fn record(type_name: &str, body: impl Into<Bytes>) -> Record {
         user_id: "u".into(),
         signature: Bytes::from_static(&[0xAB; 64]),
         traceparent: String::new(),
+        content_encoding: String::new(),
         body_bytes: body.len() as u64,
         body,
     }
@@ -33,7 +34,7 @@ pub fn record(type_name: &str, body: impl Into<Bytes>) -> Record {
 /// The record as intake would make it of `body`.
 fn received(body: impl Into<Bytes>) -> Record {
     let body = body.into();
-    let Envelope { id, type_name, user_id } = Envelope::of(&body);
+    let Envelope { id, type_name, user_id } = Envelope::of(&body, "");
     Record { id, user_id, ..record(&type_name, body) }
 }
 

@@ -19,7 +19,10 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use super::{Health, schema, writer};
+use super::{
+    Health, schema,
+    severity::{Severity, severity},
+};
 
 /// What little was written is moved after this time.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -43,7 +46,7 @@ impl Checkpoints {
             .spawn(move || {
                 while wishes.recv_timeout(INTERVAL) != Err(RecvTimeoutError::Disconnected) {
                     if let Err(e) = run(&connection, "PASSIVE")
-                        && writer::severity(&e) == writer::Severity::Fatal
+                        && severity(&e) == Severity::Fatal
                     {
                         health.send_replace(Health::Failed(format!("checkpoint: {e}")));
                         return;
@@ -112,7 +115,7 @@ pub fn settle(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
         _ => {}
     }
     match run(connection, "TRUNCATE") {
-        Err(e) if writer::severity(&e) == writer::Severity::Fatal => Err(e),
+        Err(e) if severity(&e) == Severity::Fatal => Err(e),
         // What there is no room for, or somebody reads, stays in the write-ahead log, which is durable by now.
         _ => Ok(()),
     }

@@ -39,6 +39,7 @@ const TABLES: &str = "
         type_name       TEXT NOT NULL,
         user_id         TEXT NOT NULL,
         traceparent     TEXT NOT NULL,
+        content_encoding TEXT NOT NULL,
         signature       BLOB NOT NULL,
         body            BLOB NOT NULL           -- last: large ones continue in overflow pages
     );

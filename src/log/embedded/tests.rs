@@ -75,6 +75,7 @@ fn record(id: impl ToString, body: impl Into<Bytes>) -> NewRecord {
         user_id: String::new(),
         signature: Bytes::from_static(&[7; 64]),
         traceparent: String::new(),
+        content_encoding: String::new(),
         body: body.into(),
     }
 }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::watch;
 
 use super::{
@@ -19,6 +19,7 @@ use super::{
     dedupe::{Dedupe, Relation},
     disk::{DirectoryLock, Reserve},
     schema,
+    severity::{Severity, severity},
 };
 use crate::event::UnixMicros;
 
@@ -26,7 +27,7 @@ use crate::event::UnixMicros;
 const GROUP_RECORDS: usize = 1024;
 const GROUP_BYTES: usize = 8 << 20;
 /// Records, and bytes of bodies, that one step of retention removes: no less than a group adds, or it would fall behind.
-const STEP_RECORDS: i64 = GROUP_RECORDS as i64;
+const STEP_RECORDS: i64 = 1024;
 const STEP_BYTES: u64 = GROUP_BYTES as u64;
 /// How often the writer looks for work of its own when nothing arrives.
 const IDLE: Duration = Duration::from_secs(1);
@@ -39,28 +40,6 @@ const WAL_PAGES: u64 = 8192;
 /// It waits so long for those who read what would have to go, and tries again after as many pages more (8 MiB).
 const RESTART_WAIT: Duration = Duration::from_millis(100);
 const RESTART_AGAIN_PAGES: u64 = 1024;
-
-/// How bad an error of the database is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// There is no room; nothing was written.
-    Full,
-    /// Somebody else, such as SQLite's shell, holds the database.
-    Busy,
-    /// Nothing can be trusted any more.
-    Fatal,
-}
-
-pub fn severity(error: &rusqlite::Error) -> Severity {
-    let Some(code) = error.sqlite_error() else { return Severity::Fatal };
-    match code.code {
-        ErrorCode::DiskFull => Severity::Full,
-        // The index of the write-ahead log could not grow: before anything was written.
-        _ if code.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Severity::Full,
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Severity::Busy,
-        _ => Severity::Fatal,
-    }
-}
 
 pub struct Writer {
     connection: Connection,
@@ -250,7 +229,8 @@ impl Writer {
         {
             let mut events = self.connection.prepare_cached(
                 "INSERT INTO events (sequence, received_at, record_check, conflicts_with, source, endpoint, id,
-                    type_name, user_id, traceparent, signature, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    type_name, user_id, traceparent, content_encoding, signature, body)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?;
             let mut seen = self.connection.prepare_cached("INSERT INTO seen VALUES (?, ?, ?, ?)")?;
             let mut sequence = self.head.sequence;
@@ -277,6 +257,7 @@ impl Writer {
                     record.type_name,
                     record.user_id,
                     record.traceparent,
+                    record.content_encoding,
                     record.signature.as_ref(),
                     record.body.as_ref(),
                 ])?;

@@ -55,7 +55,7 @@ async fn rig_at(address: &str, limits: Limits, tls: Option<Arc<ServerConfig>>) -
         gate.notified().await;
         "slow"
     };
-    let endless = async || Body::from_stream(futures_util::stream::pending::<Result<Bytes, std::io::Error>>());
+    let endless = async || Body::from_stream(futures_util::stream::pending::<Result<Bytes, io::Error>>());
     let router = Router::new()
         .route("/peer", get(async |Extension(Peer(peer)): Extension<Peer>| format!("{peer:?}")))
         .route("/slow", get(slow))

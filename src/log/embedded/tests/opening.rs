@@ -26,14 +26,14 @@ async fn a_second_log_takes_over_when_the_first_lets_go() {
     assert!(matches!(Embedded::open(&waiting), Err(OpenError::Locked { .. })));
     assert!(started.elapsed() >= waiting.lock_timeout, "it has not waited");
 
-    let waiting = Options { lock_timeout: Duration::from_secs(60), ..waiting };
+    let waiting = Options { lock_timeout: Duration::from_mins(1), ..waiting };
     let second = tokio::task::spawn_blocking(move || Embedded::open(&waiting));
     first.close().await;
     let second = second.await.unwrap().unwrap();
     assert_eq!(store(&second, record(2, "b")).await, 2);
     // Dropped, not closed: lets go as well.
     drop(second);
-    let third = Options { lock_timeout: Duration::from_secs(60), ..directory.options(DEFAULT) };
+    let third = Options { lock_timeout: Duration::from_mins(1), ..directory.options(DEFAULT) };
     assert_eq!(Embedded::open(&third).unwrap().head().borrow().sequence, 2);
 }
 
@@ -76,7 +76,7 @@ async fn a_log_of_a_newer_version_is_refused_and_left_as_it_is() {
 #[test]
 fn memory_is_refused_as_a_disk_unless_allowed() {
     const TMPFS: i64 = 0x0102_1994;
-    if !rustix::fs::statfs("/dev/shm").is_ok_and(|found| i64::from(found.f_type) == TMPFS) {
+    if !rustix::fs::statfs("/dev/shm").is_ok_and(|found| found.f_type == TMPFS) {
         return;
     }
     let directory = Directory(tempfile::tempdir_in("/dev/shm").unwrap());
