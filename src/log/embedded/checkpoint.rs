@@ -9,7 +9,7 @@ use std::{
     io,
     path::Path,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         mpsc::{self, RecvTimeoutError},
     },
     thread::JoinHandle,
@@ -31,6 +31,8 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub struct Checkpoints {
     /// Dropped to end the thread.
     wake: Option<mpsc::SyncSender<()>>,
+    /// Held by whoever checkpoints, as two can't at the same time.
+    turn: Arc<Mutex<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -41,10 +43,13 @@ impl Checkpoints {
             .execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -256;")?;
         // One wish is as good as many.
         let (wake, wishes) = mpsc::sync_channel(1);
+        let turn = Arc::new(Mutex::new(()));
+        let turns = Arc::clone(&turn);
         let thread = std::thread::Builder::new()
             .name("log-checkpoint".into())
             .spawn(move || {
                 while wishes.recv_timeout(INTERVAL) != Err(RecvTimeoutError::Disconnected) {
+                    let _turn = turns.lock().unwrap_or_else(PoisonError::into_inner);
                     if let Err(e) = run(&connection, "PASSIVE")
                         && severity(&e) == Severity::Fatal
                     {
@@ -54,7 +59,7 @@ impl Checkpoints {
                 }
             })
             .map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
-        Ok(Self { wake: Some(wake), thread: Some(thread) })
+        Ok(Self { wake: Some(wake), turn, thread: Some(thread) })
     }
 
     /// Asks for a checkpoint soon.
@@ -63,6 +68,18 @@ impl Checkpoints {
             // Full: it is asked for already.
             let _ = wake.try_send(());
         }
+    }
+
+    /// Starts the write-ahead log over, and says whether nobody was in the way. If `wait`, a checkpoint that is under way
+    /// is waited for.
+    pub fn start_over(&self, connection: &Connection, wait: bool) -> rusqlite::Result<Outcome> {
+        let turn = self.turn.try_lock().ok();
+        let _turn = match turn {
+            None if wait => self.turn.lock().unwrap_or_else(PoisonError::into_inner),
+            None => return Ok(Outcome::Underway),
+            Some(turn) => turn,
+        };
+        run(connection, "RESTART")
     }
 
     /// Ends the thread, after the checkpoint it is at.
@@ -85,21 +102,16 @@ impl Drop for Checkpoints {
 pub enum Outcome {
     /// It did all that its mode asks for.
     Done,
-    /// Somebody reads what would have to go, or somebody else writes.
+    /// Somebody else reads what would have to go, or holds the database.
     Held,
-    /// Another checkpoint is at it.
+    /// Our own other checkpoint is at it.
     Underway,
 }
 
 /// Runs a checkpoint of the given mode.
 pub fn run(connection: &Connection, mode: &str) -> rusqlite::Result<Outcome> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-        let (busy, in_log): (i64, i64) = (row.get(0)?, row.get(1)?);
-        Ok(match (busy, in_log) {
-            (0, _) => Outcome::Done,
-            (_, -1) => Outcome::Underway,
-            _ => Outcome::Held,
-        })
+        Ok(if row.get::<_, i64>(0)? == 0 { Outcome::Done } else { Outcome::Held })
     })
 }
 

@@ -37,6 +37,8 @@ const FULL_INTERVAL: Duration = Duration::from_millis(100);
 const CHECKPOINT_PAGES: u64 = 512;
 /// The writer starts the write-ahead log over when it holds as many pages (64 MiB).
 const WAL_PAGES: u64 = 8192;
+/// From here on (128 MiB) it waits for a checkpoint that is under way.
+const WAL_LIMIT_PAGES: u64 = 2 * WAL_PAGES;
 /// It waits so long for those who read what would have to go, and tries again after as many pages more (8 MiB).
 const RESTART_WAIT: Duration = Duration::from_millis(100);
 const RESTART_AGAIN_PAGES: u64 = 1024;
@@ -381,7 +383,7 @@ impl Writer {
         } else if pages >= self.restart_at {
             // A reader in its midst must not make everybody wait for long.
             self.connection.busy_timeout(RESTART_WAIT)?;
-            let outcome = checkpoint::run(&self.connection, "RESTART");
+            let outcome = self.checkpoints.start_over(&self.connection, pages >= WAL_LIMIT_PAGES);
             self.connection.busy_timeout(schema::BUSY_TIMEOUT)?;
             match outcome? {
                 Outcome::Done => self.restart_at = WAL_PAGES,

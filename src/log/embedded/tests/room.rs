@@ -6,8 +6,8 @@ use rusqlite::Connection;
 use super::*;
 
 const MIB: u64 = 1 << 20;
-/// What the write-ahead log may grow to: its bound, and what is written until that is noticed.
-const WAL_BOUND: u64 = 128 * MIB;
+/// What the write-ahead log may grow to: its bound of 128 MiB, and a group on top.
+const WAL_BOUND: u64 = 160 * MIB;
 
 /// Appends `mib` records of a mebibyte each, eight at a time, and calls `watch` after each.
 async fn fill(log: &Embedded, first: u64, mib: u64, mut watch: impl FnMut()) {
