@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -51,10 +52,32 @@ impl Sender {
         self.post("/webhooks/smile", Some(&signature), body).await.status().as_u16()
     }
 
+    /// As `send`, to any endpoint with the same secret.
+    pub async fn send_to(&self, endpoint: &str, body: impl Into<Bytes>) -> u16 {
+        let body = body.into();
+        let signature = sign(&body);
+        self.post(&format!("/webhooks/{endpoint}"), Some(&signature), body).await.status().as_u16()
+    }
+
+    /// Sends them all, so many at once, in any order.
+    ///
+    /// # Panics
+    /// If one is not answered with 200.
+    pub async fn send_all(&self, bodies: impl IntoIterator<Item = impl Into<Bytes>>, at_once: usize) {
+        let sending = bodies.into_iter().map(|body| self.send(body));
+        let answers: Vec<_> = stream::iter(sending).buffer_unordered(at_once).collect().await;
+        assert!(answers.iter().all(|answer| *answer == 200), "{answers:?}");
+    }
+
     /// As `send`; None if there was no answer.
     pub async fn try_send(&self, body: impl Into<Bytes>) -> Option<u16> {
+        self.try_send_to("smile", body).await
+    }
+
+    /// As `send_to`; None if there was no answer.
+    pub async fn try_send_to(&self, endpoint: &str, body: impl Into<Bytes>) -> Option<u16> {
         let body = body.into();
-        let request = Request::post(format!("{}/webhooks/smile", self.base))
+        let request = Request::post(format!("{}/webhooks/{endpoint}", self.base))
             .header("smile-signature", sign(&body))
             .body(Full::new(body))
             .unwrap();
