@@ -17,7 +17,7 @@ use support::{
     PATIENCE, Place, Relay, SECRET,
     client::{Reader, Sender, body},
     stream::{
-        after, everything, from_earliest, info, lets_pass, seconds, sequences, starting, to_the_end,
+        after, assert_same, everything, from_earliest, info, lets_pass, seconds, sequences, starting, to_the_end,
         with_short_heartbeat,
     },
 };
@@ -136,7 +136,6 @@ async fn emitted_by(
     while !is_there(&reader.checkpoint) {
         let Some(message) = reader.message().await.unwrap() else { return emitted };
         for event in message.events {
-            assert!(event.sequence > delivered, "{} after {delivered}", event.sequence);
             delivered = event.sequence;
             emitted.push(Emitted { cursor: event.cursor, by: "event", filter, delivered, is_of_event: true });
         }
@@ -204,18 +203,18 @@ async fn check_all(client: &Client, log: &[Event], filters: &[EventFilter], all:
             let Emitted { cursor, by, filter, delivered, is_of_event } = emitted;
             let what = format!("after {delivered} by a {by} of filter {filter}, resumed with");
             let got = resumed(client.clone(), &filters[filter], &cursor).await;
-            assert_eq!(got, after_sequence(filter, delivered), "{what} the same");
+            assert_same(&got, after_sequence(filter, delivered), &format!("{what} the same"));
             if is_of_event {
                 for other in (1..=others).map(|step| (filter + step + delivered as usize) % filters.len()) {
                     let got = resumed(client.clone(), &filters[other], &cursor).await;
-                    assert_eq!(got, after_sequence(other, delivered), "{what} filter {other}");
+                    assert_same(&got, after_sequence(other, delivered), &format!("{what} filter {other}"));
                 }
             } else {
                 let got = resumed(client.clone(), &filters[0], &cursor).await;
                 let next = after_sequence(filter, delivered).first().map_or(u64::MAX, |next| next.sequence);
                 let from = got.first().map_or(log.len() as u64 + 1, |first| first.sequence);
                 assert!(from > delivered && from <= next, "{what} none: from {from}, where {next} was due");
-                assert_eq!(got, after_sequence(0, from - 1), "{what} none");
+                assert_same(&got, after_sequence(0, from - 1), &format!("{what} none"));
             }
         }
     };
@@ -224,7 +223,7 @@ async fn check_all(client: &Client, log: &[Event], filters: &[EventFilter], all:
 
 /// The list that all else is compared with is itself what was sent, in order.
 fn check_log(log: &[Event], sent: usize) {
-    assert_eq!(sequences(log), (1..=sent as u64).collect::<Vec<_>>());
+    assert_same(&sequences(log), &(1..=sent as u64).collect::<Vec<_>>(), "sequences");
     let ids: HashSet<_> = log.iter().map(|event| event.id.clone()).collect();
     let expected: HashSet<_> = (0..sent).map(|number| format!("et-{number}")).collect();
     assert_eq!(ids, expected);
@@ -290,7 +289,7 @@ async fn every_cursor_ever_emitted_gives_exactly_what_follows() {
     assert!(relay.stop().success());
     let relay = start(&place);
     let mut client = relay.grpc().await;
-    assert_eq!(keys(&everything(&mut client).await), keys(&log), "a restart changes nothing");
+    assert_same(&keys(&everything(&mut client).await), &keys(&log), "after a restart");
     check_all(&client, &log, &filters, &all, 0).await;
 }
 
@@ -392,7 +391,7 @@ async fn readers_that_break_off_anywhere_miss_nothing_while_events_arrive_and_th
     for (reading, filter) in reading.into_iter().zip(&filters) {
         let (got, times) = reading.await.unwrap();
         let expected = keys(log.iter().filter(|event| lets_pass(filter, event)));
-        assert_eq!(got, expected, "{filter:?}, resumed {times} times");
+        assert_same(&got, &expected, &format!("{filter:?}, resumed {times} times"));
         resumes += times;
     }
     assert!(resumes > 50, "{resumes}");
@@ -497,7 +496,7 @@ async fn a_stream_that_stops_when_caught_up_ends_at_what_was_the_tail() {
         assert_eq!(end.code(), Code::Ok, "{end:?}");
         let log = everything(&mut client).await;
         let expected = log[..stored - 10].iter().filter(|event| lets_pass(&filter, event));
-        assert_eq!(keys(&events), keys(expected), "{filter:?}");
+        assert_same(&keys(&events), &keys(expected), &format!("{filter:?}"));
         assert_eq!(reader.checkpoint.cursor, tail, "the last thing said is the place that it went to");
     }
 }

@@ -186,13 +186,15 @@ pub struct Reader {
     pub checkpoint: Checkpoint,
     /// Read and not yet asked for.
     ready: std::collections::VecDeque<Event>,
+    /// The sequence of the last event seen.
+    last: u64,
 }
 
 impl Reader {
     pub async fn open(client: &mut RelayServiceClient<Channel>, request: SubscribeRequest) -> Result<Self, Status> {
         let mut stream = client.subscribe(request).await?.into_inner();
         let first = stream.message().await?.and_then(|message| message.checkpoint).expect("a checkpoint, at once");
-        Ok(Self { stream, checkpoint: first.clone(), first, ready: Default::default() })
+        Ok(Self { stream, checkpoint: first.clone(), first, ready: Default::default(), last: 0 })
     }
 
     /// The next event; None at a good end.
@@ -207,8 +209,15 @@ impl Reader {
     }
 
     /// The next message, whatever it holds.
+    ///
+    /// # Panics
+    /// If none comes in time, or its events are not in order.
     pub async fn message(&mut self) -> Result<Option<SubscribeResponse>, Status> {
         let message = tokio::time::timeout(PATIENCE, self.stream.message()).await.expect("a message in time")?;
+        for event in message.iter().flat_map(|message| &message.events) {
+            assert!(event.sequence > self.last, "{} after {}", event.sequence, self.last);
+            self.last = event.sequence;
+        }
         if let Some(checkpoint) = message.as_ref().and_then(|message| message.checkpoint.clone()) {
             self.checkpoint = checkpoint;
         }

@@ -94,3 +94,17 @@ impl From<Status> for Refusal {
         }
     }
 }
+
+/// As `assert_eq!` of two lists, but prints no more than where they part.
+#[track_caller]
+pub fn assert_same<T: PartialEq + std::fmt::Debug>(got: &[T], expected: &[T], what: &str) {
+    let part = got.iter().zip(expected).take_while(|(got, expected)| got == expected).count();
+    assert!(
+        got.len() == part && expected.len() == part,
+        "{what}: {} of {} expected; the same up to {part}, then {:?} where {:?} was expected",
+        got.len(),
+        expected.len(),
+        got.get(part),
+        expected.get(part)
+    );
+}
