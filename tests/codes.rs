@@ -565,3 +565,38 @@ async fn more_streams_than_allowed_are_refused_until_there_is_a_place() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_cannot_be_read_loses_nobody_an_event() {
+    let place = Place::default();
+    let relay = place.start(&[]);
+    let sender = Sender::new(&relay);
+    send(&sender, ids("small", 0..5)).await;
+    assert_eq!(sender.send(large_body("large", 3_000_000)).await, 200);
+    let log = everything(&mut relay.grpc().await).await;
+    assert!(relay.stop().success());
+
+    // The end of the file, with a part of the large body, can't be read for a while.
+    let relay = place.start(&[]);
+    let mut client = relay.grpc().await;
+    let path = place.data_dir().join("events.db");
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let whole = fs::read(&path).unwrap();
+    let rest = whole.len() - 1_000_000;
+    file.set_len(rest as u64).unwrap();
+    let request = SubscribeRequest { include_raw_body: true, max_event_bytes: 4 << 20, ..from_earliest() };
+    let ended = until_ended(&mut Reader::open(&mut client, request.clone()).await.unwrap()).await;
+    assert_retryable(&ended.refusal, Code::Unavailable, "LOG_UNAVAILABLE");
+    let refusal = list_refused(&mut client, ListEventsRequest::default()).await;
+    assert_retryable(&refusal, Code::Unavailable, "LOG_UNAVAILABLE");
+    let refusal = get_refused(&mut client, Some(get_event_request::Event::Sequence(6))).await;
+    assert_retryable(&refusal, Code::Unavailable, "LOG_UNAVAILABLE");
+
+    // Then it can be read again.
+    std::os::unix::fs::FileExt::write_all_at(&file, &whole[rest..], rest as u64).unwrap();
+    let mut client = client.max_decoding_message_size(16 << 20);
+    let request = SubscribeRequest { start: after(&ended.cursor).start, ..request };
+    let rest = Reader::open(&mut client, to_the_end(request)).await.unwrap().rest().await.0;
+    let got: Vec<_> = ended.events.into_iter().chain(rest).map(|event| event.id).collect();
+    assert_same(&got, &log.into_iter().map(|event| event.id).collect::<Vec<_>>(), "before and after");
+}

@@ -279,6 +279,8 @@ impl Subscription {
             }
             let size = match self.shared.feed.size(entry).await {
                 Ok(Some(size)) => size,
+                // What is ready is sent first, as the position has moved past it; the same is met again then.
+                _ if !message.is_empty() => break,
                 Ok(None) => return Err(status::cursor_expired(&start::ends(&self.shared.feed).await?)),
                 Err(error) => return Err(status::log_unavailable(&error)),
             };
