@@ -208,7 +208,7 @@ impl Subscription {
             if self.too_old.as_mut().is_some_and(|too_old| too_old.as_mut().now_or_never().is_some()) {
                 return Err(status::stream_age());
             }
-            if self.checkpoint_due.as_mut().now_or_never().is_some() {
+            if Instant::now() >= self.checkpoint_due.deadline() {
                 return Ok(self.checkpoint_message().await);
             }
             let head = self.tail.borrow().head;
@@ -242,11 +242,7 @@ impl Subscription {
         };
         tokio::select! {
             changed = self.tail.changed() => changed.map_err(|_| status::draining()),
-            () = &mut self.checkpoint_due => {
-                // It has fired: it must not be polled again before it is set anew, which a checkpoint does.
-                self.checkpoint_due.as_mut().reset(Instant::now());
-                Ok(())
-            }
+            () = &mut self.checkpoint_due => Ok(()),
             () = too_old => Err(status::stream_age()),
             () = self.shared.drain.cancelled() => Ok(()),
         }
@@ -283,6 +279,8 @@ impl Subscription {
             }
             let size = match self.shared.feed.size(entry).await {
                 Ok(Some(size)) => size,
+                // What is ready is sent first, as the position has moved past it; the same is met again then.
+                _ if !message.is_empty() => break,
                 Ok(None) => return Err(status::cursor_expired(&start::ends(&self.shared.feed).await?)),
                 Err(error) => return Err(status::log_unavailable(&error)),
             };
