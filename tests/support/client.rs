@@ -202,8 +202,12 @@ pub struct Reader {
 
 impl Reader {
     pub async fn open(client: &mut RelayServiceClient<Channel>, request: SubscribeRequest) -> Result<Self, Status> {
-        let mut stream = client.subscribe(request).await?.into_inner();
-        let first = stream.message().await?.and_then(|message| message.checkpoint).expect("a checkpoint, at once");
+        let opening = async {
+            let mut stream = client.subscribe(request).await?.into_inner();
+            let first = stream.message().await?.and_then(|message| message.checkpoint).expect("a checkpoint, at once");
+            Ok::<_, Status>((stream, first))
+        };
+        let (stream, first) = tokio::time::timeout(PATIENCE, opening).await.expect("an answer in time")?;
         Ok(Self { stream, checkpoint: first.clone(), first, ready: Default::default(), last: 0 })
     }
 
