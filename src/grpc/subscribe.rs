@@ -179,7 +179,10 @@ impl Subscription {
         }
         if let Some(sending) = &mut self.sending {
             match sending.next(&self.shared.feed).await {
-                Ok(Some(slice)) => return Piece::Data(slice),
+                Ok(Some(slice)) => {
+                    self.shared.metrics.delivered_bytes.inc_by(slice.len() as u64);
+                    return Piece::Data(slice);
+                }
                 Ok(None) => self.sending = None,
                 Err(status) => return Piece::End(status),
             }

@@ -130,6 +130,16 @@ pub fn large_body(id: &str, bytes: usize) -> String {
     format!(r#"{},"padding":"{}"}}"#, &body[..body.len() - 1], "x".repeat(padding))
 }
 
+/// A webhook with so many bytes, nearly all of them in a field that its typed form has as well.
+pub fn large_typed_body(id: &str, bytes: usize) -> String {
+    let (start, end) = (
+        format!(r#"{{"id":"{id}","version":1,"type":"ACCOUNT_CONNECTED","data":{{"userId":"u-1","loginName":""#),
+        r#""}}"#,
+    );
+    let padding = bytes.saturating_sub(start.len() + end.len());
+    format!("{start}{}{end}", "x".repeat(padding))
+}
+
 /// Trusts any certificate: whose it is, other tests ask.
 pub fn tls_config(versions: &[&'static rustls::SupportedProtocolVersion]) -> ClientConfig {
     ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -192,8 +202,12 @@ pub struct Reader {
 
 impl Reader {
     pub async fn open(client: &mut RelayServiceClient<Channel>, request: SubscribeRequest) -> Result<Self, Status> {
-        let mut stream = client.subscribe(request).await?.into_inner();
-        let first = stream.message().await?.and_then(|message| message.checkpoint).expect("a checkpoint, at once");
+        let opening = async {
+            let mut stream = client.subscribe(request).await?.into_inner();
+            let first = stream.message().await?.and_then(|message| message.checkpoint).expect("a checkpoint, at once");
+            Ok::<_, Status>((stream, first))
+        };
+        let (stream, first) = tokio::time::timeout(PATIENCE, opening).await.expect("an answer in time")?;
         Ok(Self { stream, checkpoint: first.clone(), first, ready: Default::default(), last: 0 })
     }
 
