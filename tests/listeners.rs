@@ -2,20 +2,18 @@
 
 mod support;
 
-use std::{os::unix::fs::PermissionsExt, path::Path, sync::Arc};
+use std::{os::unix::fs::PermissionsExt, path::Path};
 
 use hyper_util::rt::TokioIo;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use rustls::{ClientConfig, pki_types::ServerName};
 use smile_relay::event::pb::{GetRelayInfoRequest, SubscribeRequest, relay_service_client::RelayServiceClient};
 use support::{
     Place, Relay,
-    client::{Reader, Sender, body, tls_config},
+    client::{Reader, Sender, body},
     eventually,
     stream::{from_earliest, info, sequences},
 };
 use tokio::net::UnixStream;
-use tokio_rustls::TlsConnector;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 type Client = RelayServiceClient<Channel>;
@@ -42,21 +40,6 @@ async fn over_unix(path: &Path) -> Client {
     let connect = tower::service_fn(move |_| {
         let path = path.clone();
         async move { Ok::<_, std::io::Error>(TokioIo::new(UnixStream::connect(path).await?)) }
-    });
-    let channel = Endpoint::from_static("http://localhost").connect_with_connector(connect).await.unwrap();
-    RelayServiceClient::new(channel)
-}
-
-async fn over_unix_with_tls(path: &Path, mut tls: ClientConfig) -> Client {
-    tls.alpn_protocols = vec![b"h2".to_vec()];
-    let (path, tls) = (path.to_owned(), TlsConnector::from(Arc::new(tls)));
-    let connect = tower::service_fn(move |_| {
-        let (path, tls) = (path.clone(), tls.clone());
-        async move {
-            let stream = UnixStream::connect(path).await?;
-            let name = ServerName::try_from("localhost").unwrap();
-            Ok::<_, std::io::Error>(TokioIo::new(tls.connect(name, stream).await?))
-        }
     });
     let channel = Endpoint::from_static("http://localhost").connect_with_connector(connect).await.unwrap();
     RelayServiceClient::new(channel)
@@ -140,8 +123,8 @@ async fn the_same_events_with_tls() {
     let relay = place.start(&["--grpc-listen=127.0.0.1:0", &unix, &certificate, &key]);
     let address = grpc_addresses(&relay).remove(0);
     let tcp = RelayServiceClient::new(endpoint_with_tls(&address, &authority).connect().await.unwrap());
-    // The certificate is that of all gRPC listeners.
-    let unix = over_unix_with_tls(&path, tls_config(&[&rustls::version::TLS13])).await;
+    // A socket is guarded by its permissions; the certificate is for those who come over the network.
+    let unix = over_unix(&path).await;
     check(&relay, vec![tcp, unix]).await;
 
     // Nobody is served without, and nobody has to trust somebody else's certificate.

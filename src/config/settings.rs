@@ -60,7 +60,7 @@ pub struct Settings {
     /// Permissions of Unix sockets, octal [default: 0660]
     #[arg(long, env = "SMILE_RELAY_GRPC_UNIX_MODE", value_name = "MODE", help_heading = "gRPC")]
     pub grpc_unix_mode: Option<String>,
-    /// The certificate chain of the gRPC listeners, in PEM
+    /// The certificate chain of the gRPC listeners, in PEM; Unix sockets stay plaintext
     #[arg(long, env = "SMILE_RELAY_GRPC_TLS_CERT", value_name = "FILE", help_heading = "gRPC")]
     pub grpc_tls_cert: Option<PathBuf>,
     /// The key of that certificate, in PEM
