@@ -14,7 +14,10 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use smile_relay::event::pb::{SubscribeRequest, relay_service_client::RelayServiceClient};
+use http::uri::PathAndQuery;
+use smile_relay::event::pb::{
+    ListEventsRequest, ListEventsResponse, SubscribeRequest, relay_service_client::RelayServiceClient,
+};
 use support::{
     PATIENCE, Place, Relay,
     client::{Reader, Sender, body, large_body, large_typed_body},
@@ -26,7 +29,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::transport::Channel;
+use tonic::{Code, Request, transport::Channel};
+use tonic_prost::ProstCodec;
 
 type Client = RelayServiceClient<Channel>;
 
@@ -193,6 +197,55 @@ async fn a_thousand_streams_share_a_connection() {
             .all(|((sequence, id, _), number)| (*sequence, id) == (number + 1, &format!("et-{number}")))
     );
     eventually("the streams are gone", || (relay.metric("smile_relay_streams") == 0.0).then_some(()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lists_that_are_not_read_have_bounded_memory_and_stop_nobody_for_long() {
+    const LISTS: usize = 200;
+    let place = Place::default();
+    let relay = place.start(&[]);
+    let sender = Sender::new(&relay);
+    // A page of nearly 3 MB.
+    for number in 0..3 {
+        assert_eq!(sender.send(large_typed_body(&format!("et-{number}"), 900_000)).await, 200);
+    }
+    let mut good = relay.grpc().await;
+    assert_eq!(good.list_events(ListEventsRequest::default()).await.unwrap().into_inner().events.len(), 3);
+    let before = relay.resident_bytes();
+    let channel = Channel::from_shared(format!("http://{}", relay.grpc)).unwrap();
+    let channel = channel.initial_stream_window_size(16 << 10).initial_connection_window_size(16 << 20);
+    let channel = channel.connect().await.unwrap();
+    // As a stream of one message, so that it can be left unread.
+    let asking = (0..LISTS).map(|_| {
+        let mut grpc = tonic::client::Grpc::new(channel.clone());
+        async move {
+            grpc.ready().await.unwrap();
+            let path = PathAndQuery::from_static("/smilerelay.v1.RelayService/ListEvents");
+            let request = Request::new(ListEventsRequest::default());
+            grpc.server_streaming::<_, ListEventsResponse, _>(request, path, ProstCodec::default()).await
+        }
+    });
+    let answers: Vec<_> = stream::iter(asking).buffer_unordered(LISTS).collect().await;
+    let resident = relay.resident_bytes();
+    let stalled: Vec<_> = answers.into_iter().filter_map(Result::ok).collect();
+    eprintln!("resident: {} MB before, {} MB with {} unread lists", before / MB, resident / MB, stalled.len());
+    // Usual: 16 of them have a turn, and take 50 MB together.
+    assert!(!stalled.is_empty() && resident.saturating_sub(before) < 150 * MB, "{before} {resident}");
+    let asking = async {
+        while let Err(status) = good.list_events(ListEventsRequest::default()).await {
+            assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking).await.expect("a turn, once those who do not read have lost theirs");
+    // Who lost it is told so, and not that the page ends there.
+    let mut lost = 0;
+    for answer in stalled {
+        match answer.into_inner().message().await {
+            Ok(page) => assert_eq!(page.unwrap().events.len(), 3),
+            Err(_) => lost += 1,
+        }
+    }
+    assert!(lost > 0);
 }
 
 /// Forwards a connection to the relay until it is told not to any more; then both ends stay open and hear nothing, as

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{Stream, stream};
 use tokio::{
-    sync::{OwnedSemaphorePermit, watch},
+    sync::{OwnedSemaphorePermit, mpsc, watch},
     time::{Duration, timeout},
 };
 use tonic::Status;
@@ -38,6 +38,10 @@ const PAGE_BYTES: usize = MAX_EVENT_BYTES_DEFAULT as usize;
 pub const AT_ONCE: usize = 16;
 /// How long a request waits for its turn.
 const TURN_TIMEOUT: Duration = Duration::from_secs(5);
+/// A page is sent in pieces of as many bytes.
+const PIECE: usize = 32 << 10;
+/// How long a page waits until its next piece is taken.
+const TAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// ListEvents: a whole message, and what it counts against until it is sent.
 pub async fn list_events(
@@ -229,8 +233,26 @@ async fn turn(shared: &Shared) -> Result<OwnedSemaphorePermit, Status> {
     turn.ok().and_then(Result::ok).ok_or_else(|| status::too_many_lists(AT_ONCE))
 }
 
-/// One message, which holds its turn until it is taken.
+/// One message, which holds its turn until it is taken. HTTP/2 would queue it whole, whether it is read or not: so it is
+/// handed out piece by piece, and given up if nobody takes the next one.
 fn with_turn(message: Bytes, turn: OwnedSemaphorePermit) -> impl Stream<Item = Piece> + Send + 'static {
-    let pieces = [Piece::Data(message), Piece::End(Status::ok(""))].into_iter();
-    stream::unfold((pieces, turn), |(mut pieces, turn)| async { Some((pieces.next()?, (pieces, turn))) })
+    let (pieces, taken) = mpsc::channel(1);
+    // Ends with its reader, or a while after the last piece that was taken.
+    tokio::spawn(async move {
+        let _turn = turn;
+        // Copies: what is queued would keep the whole message alive.
+        let data = message.chunks(PIECE).map(|piece| Piece::Data(Bytes::copy_from_slice(piece)));
+        for piece in data.chain([Piece::End(Status::ok(""))]) {
+            match timeout(TAKE_TIMEOUT, pieces.send(piece)).await {
+                Ok(Ok(())) => {}
+                Ok(Err(_)) | Err(_) => return,
+            }
+        }
+    });
+    stream::unfold(Some(taken), |taken| async {
+        let mut taken = taken?;
+        let piece = taken.recv().await.unwrap_or_else(|| Piece::End(status::list_not_taken(TAKE_TIMEOUT)));
+        let goes_on = matches!(piece, Piece::Data(_));
+        Some((piece, goes_on.then_some(taken)))
+    })
 }

@@ -109,6 +109,11 @@ pub fn too_many_lists(limit: usize) -> Status {
     retryable(Code::ResourceExhausted, "TOO_MANY_STREAMS", &message, 1000)
 }
 
+pub fn list_not_taken(after: Duration) -> Status {
+    let message = format!("the page was given up, as nothing of it was read for {after:?}; ask for it again");
+    retryable(Code::ResourceExhausted, "TOO_MANY_STREAMS", &message, 1000)
+}
+
 fn final_status(code: Code, reason: &str, message: &str, metadata: HashMap<String, String>) -> Status {
     let mut details = ErrorDetails::new();
     details.set_error_info(reason, DOMAIN, metadata);
