@@ -27,6 +27,9 @@ use super::{
 /// What little was written is moved after this time.
 const INTERVAL: Duration = Duration::from_secs(1);
 
+/// How long the writer waits for those who read what would have to go.
+const READERS_WAIT: Duration = Duration::from_millis(100);
+
 /// The thread that checkpoints.
 pub struct Checkpoints {
     /// Dropped to end the thread.
@@ -70,16 +73,19 @@ impl Checkpoints {
         }
     }
 
-    /// Starts the write-ahead log over, and says whether nobody was in the way. If `wait`, a checkpoint that is under way
-    /// is waited for.
-    pub fn start_over(&self, connection: &Connection, wait: bool) -> rusqlite::Result<Outcome> {
+    /// Runs a checkpoint by the writer's connection. One of our own that is under way is waited for, if `wait` says so.
+    pub fn run_in_turn(&self, connection: &Connection, mode: &str, wait: bool) -> rusqlite::Result<Outcome> {
         let turn = self.turn.try_lock().ok();
         let _turn = match turn {
             None if wait => self.turn.lock().unwrap_or_else(PoisonError::into_inner),
             None => return Ok(Outcome::Underway),
             Some(turn) => turn,
         };
-        run(connection, "RESTART")
+        // Somebody who reads in its midst must not make the writer wait for long.
+        connection.busy_timeout(READERS_WAIT)?;
+        let outcome = run(connection, mode);
+        connection.busy_timeout(schema::BUSY_TIMEOUT)?;
+        outcome
     }
 
     /// Ends the thread, after the checkpoint it is at.

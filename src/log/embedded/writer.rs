@@ -39,8 +39,7 @@ const CHECKPOINT_PAGES: u64 = 512;
 const WAL_PAGES: u64 = 8192;
 /// From here on (128 MiB) it waits for a checkpoint that is under way.
 const WAL_LIMIT_PAGES: u64 = 2 * WAL_PAGES;
-/// It waits so long for those who read what would have to go, and tries again after as many pages more (8 MiB).
-const RESTART_WAIT: Duration = Duration::from_millis(100);
+/// If somebody reads what would have to go, it tries again after as many pages more (8 MiB).
 const RESTART_AGAIN_PAGES: u64 = 1024;
 
 pub struct Writer {
@@ -320,6 +319,7 @@ impl Writer {
         }
         self.reserve.free();
         self.set_health(Health::Full);
+        self.next_tidy = Instant::now();
     }
 
     /// The disk is full for as long as the reserve can't be taken.
@@ -381,11 +381,8 @@ impl Writer {
         if pages < WAL_PAGES {
             self.restart_at = WAL_PAGES;
         } else if pages >= self.restart_at {
-            // A reader in its midst must not make everybody wait for long.
-            self.connection.busy_timeout(RESTART_WAIT)?;
-            let outcome = self.checkpoints.start_over(&self.connection, pages >= WAL_LIMIT_PAGES);
-            self.connection.busy_timeout(schema::BUSY_TIMEOUT)?;
-            match outcome? {
+            let wait = pages >= WAL_LIMIT_PAGES;
+            match self.checkpoints.run_in_turn(&self.connection, "RESTART", wait)? {
                 Outcome::Done => self.restart_at = WAL_PAGES,
                 Outcome::Held => self.restart_at = pages + RESTART_AGAIN_PAGES,
                 Outcome::Underway => {}
@@ -416,6 +413,13 @@ impl Writer {
     }
 
     fn tidy_step(&mut self) -> rusqlite::Result<bool> {
+        if self.is_full() {
+            // What takes the room may be the write-ahead log. If it can't be moved now, removing comes first.
+            match self.checkpoints.run_in_turn(&self.connection, "TRUNCATE", true) {
+                Err(e) if severity(&e) == Severity::Fatal => return Err(e),
+                _ => {}
+            }
+        }
         // While the clock is in doubt, nothing is old.
         let now = self.clock.retention_now(Reading::now(self.started)).unwrap_or(UnixMicros::MIN);
         let forgot = self.dedupe.shrink(&self.connection, now.saturating_sub(self.dedupe_window))?;
@@ -485,9 +489,6 @@ impl Writer {
             let mut vacuum = self.connection.prepare_cached("PRAGMA incremental_vacuum(512)")?;
             let mut pages = vacuum.query([])?;
             while pages.next()?.is_some() {}
-        }
-        if self.is_full() {
-            checkpoint::run(&self.connection, "TRUNCATE")?;
         }
         Ok(many)
     }

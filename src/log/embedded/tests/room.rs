@@ -133,3 +133,42 @@ async fn the_reserve_is_made_whole_when_the_log_is_opened() {
     directory.log(DEFAULT).close().await;
     assert_eq!(directory.length("reserve"), 8 * MIB);
 }
+
+#[test]
+fn a_full_disk_is_given_the_room_of_the_write_ahead_log() {
+    let directory = Directory::new();
+    let options = directory.options(DEFAULT);
+    let lock = disk::prepare(&options).unwrap();
+    let path = directory.path("events.db");
+    let connection = schema::open(directory.0.path(), &path).unwrap();
+    // To SQLite this is a full disk.
+    let pages = 16 * MIB / 8192;
+    connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+    let (health_changes, health) = watch::channel(Health::Good);
+    let health_changes = Arc::new(health_changes);
+    let checkpoints = checkpoint::Checkpoints::start(&path, Arc::clone(&health_changes)).unwrap();
+    let (writer, head) = writer::Writer::new(connection, &options, checkpoints, health_changes, lock).unwrap();
+    let (commands, queue) = mpsc::channel();
+    let thread = std::thread::spawn(move || writer.run(&queue));
+    let append = |n: u64| {
+        let (reply, answer) = oneshot::channel();
+        let room = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
+        let append = Append { record: record(n, vec![1; 1 << 20]), deadline, reply, _room: room };
+        commands.send(Command::Append(Box::new(append))).unwrap();
+        answer.blocking_recv().unwrap()
+    };
+    let full = (1..100).find(|n| append(*n) == Err(AppendError::Full)).expect("it was never full");
+    assert!((10..20).contains(&full), "full at {full} MiB");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while directory.length("events.db-wal") > 0 {
+        assert!(Instant::now() < deadline, "{} bytes are held", directory.length("events.db-wal"));
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert_eq!(append(1), Ok(Appended::Repeated { sequence: 1 }), "what is stored is known");
+    assert_eq!(append(full), Err(AppendError::Full), "nothing new is stored");
+    assert_eq!(head.borrow().sequence, full - 1);
+    drop(commands);
+    thread.join().unwrap();
+    assert!(!matches!(&*health.borrow(), Health::Failed(_)), "{:?}", *health.borrow());
+}
