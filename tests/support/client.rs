@@ -18,7 +18,8 @@ use rustls::{
 };
 use sha2::Sha512;
 use smile_relay::event::pb::{
-    Checkpoint, Event, SubscribeRequest, SubscribeResponse, relay_service_client::RelayServiceClient,
+    Checkpoint, Event, StartPosition, SubscribeRequest, SubscribeResponse, relay_service_client::RelayServiceClient,
+    subscribe_request::Start,
 };
 use tonic::{Status, Streaming, transport::Channel};
 
@@ -34,6 +35,14 @@ pub struct Sender {
 impl Sender {
     pub fn new(relay: &Relay) -> Self {
         Self::with_tls(relay, tls_config(&[&rustls::version::TLS13, &rustls::version::TLS12]))
+    }
+
+    /// One that speaks HTTP/2 and nothing else.
+    pub fn http2(relay: &Relay) -> Self {
+        let tls = tls_config(&[&rustls::version::TLS13]);
+        let connector = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http2();
+        let client = Client::builder(TokioExecutor::new()).http2_only(true).build(connector.build());
+        Self { client, base: format!("https://{}", relay.public) }
     }
 
     pub fn with_tls(relay: &Relay, tls: ClientConfig) -> Self {
@@ -84,7 +93,11 @@ impl Sender {
 
 /// The signature of a body, as Smile makes it.
 pub fn sign(body: &[u8]) -> String {
-    let mut mac = Hmac::<Sha512>::new_from_slice(SECRET.as_bytes()).unwrap();
+    sign_with(SECRET, body)
+}
+
+pub fn sign_with(secret: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha512>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body);
     hex::encode(mac.finalize().into_bytes())
 }
@@ -103,7 +116,7 @@ pub fn body_of(id: &str, type_name: &str, user: &str) -> String {
 /// A webhook with so many bytes.
 pub fn large_body(id: &str, bytes: usize) -> String {
     let body = body(id);
-    let padding = bytes.saturating_sub(body.len() + 12);
+    let padding = bytes.saturating_sub(body.len() + 13);
     format!(r#"{},"padding":"{}"}}"#, &body[..body.len() - 1], "x".repeat(padding))
 }
 
@@ -153,6 +166,21 @@ impl ServerCertVerifier for AnyCertificate {
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
     }
+}
+
+/// All that the log holds, oldest first, with the bytes as they came.
+pub async fn everything(relay: &Relay) -> Vec<Event> {
+    let request = SubscribeRequest {
+        start: Some(Start::Position(StartPosition::Earliest.into())),
+        include_raw_body: true,
+        stop_when_caught_up: true,
+        max_event_bytes: 64 << 20,
+        ..SubscribeRequest::default()
+    };
+    let mut client = relay.grpc().await.max_decoding_message_size(80 << 20);
+    let (events, end) = Reader::open(&mut client, request).await.unwrap().rest().await;
+    assert_eq!(end.code(), tonic::Code::Ok, "{end:?}");
+    events
 }
 
 /// A stream with its first checkpoint read.

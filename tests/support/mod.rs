@@ -5,6 +5,8 @@
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
 pub mod client;
+pub mod program;
+pub mod wire;
 
 use std::{
     io::{BufRead, BufReader},
@@ -203,7 +205,8 @@ impl Relay {
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM, and waits until it has ended.
+    /// SIGTERM, and waits until it has ended. Blocks: a test with open connections needs a runtime with several threads, or
+    /// the relay waits for clients that can't hear it.
     pub fn stop(mut self) -> ExitStatus {
         self.signal(rustix::process::Signal::TERM);
         self.until_exit()
