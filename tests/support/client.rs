@@ -62,13 +62,21 @@ impl Sender {
 
     /// As `send`; None if there was no answer.
     pub async fn try_send(&self, body: impl Into<Bytes>) -> Option<u16> {
+        self.try_post(body).await.map(|answer| answer.status().as_u16())
+    }
+
+    /// As `send`, with the whole answer; None if there was none.
+    pub async fn try_post(&self, body: impl Into<Bytes>) -> Option<Response<Bytes>> {
         let body = body.into();
         let request = Request::post(format!("{}/webhooks/smile", self.base))
             .header("smile-signature", sign(&body))
             .body(Full::new(body))
             .unwrap();
-        let answer = tokio::time::timeout(PATIENCE, self.client.request(request)).await.ok()?.ok()?;
-        Some(answer.status().as_u16())
+        let answered = async {
+            let (head, body) = self.client.request(request).await.ok()?.into_parts();
+            Some(Response::from_parts(head, body.collect().await.ok()?.to_bytes()))
+        };
+        tokio::time::timeout(PATIENCE, answered).await.ok()?
     }
 
     /// POSTs anything anywhere.
@@ -181,6 +189,59 @@ pub async fn everything(relay: &Relay) -> Vec<Event> {
     let (events, end) = Reader::open(&mut client, request).await.unwrap().rest().await;
     assert_eq!(end.code(), tonic::Code::Ok, "{end:?}");
     events
+}
+
+/// A service that keeps the last cursor it has seen, and goes on there after every interruption.
+#[derive(Default)]
+pub struct Follower {
+    pub cursor: Option<String>,
+    pub events: Vec<Event>,
+    /// What the last message said, if it was a checkpoint alone.
+    pub last_word: Option<Checkpoint>,
+}
+
+impl Follower {
+    /// Where it goes on: at first with the oldest event.
+    pub fn request(&self) -> SubscribeRequest {
+        let start = match &self.cursor {
+            Some(cursor) => Start::AfterCursor(cursor.clone()),
+            None => Start::Position(StartPosition::Earliest.into()),
+        };
+        SubscribeRequest { start: Some(start), consumer: "follower".into(), ..SubscribeRequest::default() }
+    }
+
+    /// Reads to the end of the stream, however it comes.
+    pub async fn follow(&mut self, mut reader: Reader) -> Status {
+        self.cursor = Some(reader.first.cursor.clone());
+        loop {
+            match reader.message().await {
+                Ok(Some(message)) => {
+                    if let Some(event) = message.events.last() {
+                        self.cursor = Some(event.cursor.clone());
+                    }
+                    if let Some(checkpoint) = &message.checkpoint {
+                        self.cursor = Some(checkpoint.cursor.clone());
+                    }
+                    self.last_word = message.checkpoint.filter(|_| message.events.is_empty());
+                    self.events.extend(message.events);
+                }
+                Ok(None) => return Status::ok(""),
+                Err(status) => return status,
+            }
+        }
+    }
+
+    /// Reads what there is from where it stands.
+    pub async fn catch_up(&mut self, relay: &Relay) {
+        let request = SubscribeRequest { stop_when_caught_up: true, ..self.request() };
+        let reader = Reader::open(&mut relay.grpc().await, request).await.unwrap();
+        let end = self.follow(reader).await;
+        assert_eq!(end.code(), tonic::Code::Ok, "{end:?}");
+    }
+
+    pub fn ids(&self) -> Vec<&str> {
+        self.events.iter().map(|event| event.id.as_str()).collect()
+    }
 }
 
 /// A stream with its first checkpoint read.

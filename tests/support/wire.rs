@@ -96,9 +96,17 @@ impl Wire {
         rest
     }
 
-    /// Ends the connection as a process that is killed does: without a word of TLS.
+    /// Ends the connection as a process that is killed does: without a word of TLS. The relay sees an end, or a reset if
+    /// there was something to read.
     pub fn cut(self) {
         drop(self.stream.into_inner().0);
+    }
+
+    /// Sends nothing any more, without a word of TLS.
+    pub async fn end(self) -> TcpStream {
+        let mut stream = self.stream.into_inner().0;
+        stream.shutdown().await.unwrap();
+        stream
     }
 
     async fn read_answer(&mut self) -> std::io::Result<Answer> {
