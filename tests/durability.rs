@@ -366,6 +366,22 @@ async fn what_was_verified_is_stored_also_when_its_sender_has_gone() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_whole_is_stored_also_when_its_sender_goes_at_once() {
+    let place = Place::default();
+    let relay = place.start(&[]);
+    let mut gone = Vec::new();
+    for n in 0..30 {
+        let body = body(&format!("et-{n}"));
+        let mut connection = Wire::connect(&relay).await;
+        connection.send(post(&sign(body.as_bytes()), body.as_bytes())).await;
+        // Its end is there before the relay has looked at the request.
+        gone.push(connection.end().await);
+    }
+    eventually("all are stored", || (count(&relay, "stored") == 30).then_some(()));
+    assert_eq!(everything(&relay).await.len(), 30);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_data_directory_has_one_relay_at_a_time() {
     let place = Place::default();
     let first = place.start(&[]);
