@@ -50,6 +50,7 @@ impl Shared {
         // Hyper's own timeout would arm a timer for each request, and count idle connections too; see `Watch`.
         http1
             .header_read_timeout(None)
+            .half_close(limits.serve_the_gone)
             .max_header_size(usize::try_from(limits.head_bytes).unwrap_or(usize::MAX))
             .max_buf_size(HTTP1_BUFFER_BYTES);
         let mut http2 = http2::Builder::new(Tracked(tracker.clone()));

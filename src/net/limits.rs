@@ -14,6 +14,9 @@ pub struct Limits {
     pub head_timeout: Duration,
     /// After this long without a request a connection is closed, in the protocol's way. `None`: never.
     pub idle_timeout: Option<Duration>,
+    /// Whether an HTTP/1.1 request is served to its end also when its sender has closed the connection, or its half of it,
+    /// meanwhile. Else it is dropped as soon as that is seen, even before it was begun.
+    pub serve_the_gone: bool,
     /// The request's head, both protocols. HTTP/1.1 allows 100 headers at most.
     pub head_bytes: u32,
     /// HTTP/2 requests at a time on one connection.
@@ -40,6 +43,8 @@ impl Limits {
             head_timeout: Duration::from_secs(10),
             // Above the 60 s for which proxies commonly keep a connection, so that they are the ones who close.
             idle_timeout: Some(Duration::from_secs(90)),
+            // A webhook that came whole is worth storing, whether or not somebody waits for the answer.
+            serve_the_gone: true,
             head_bytes: 32 * 1024,
             streams_per_connection: 100,
             stream_send_bytes: 64 * 1024,
@@ -56,6 +61,8 @@ impl Limits {
     pub fn grpc() -> Self {
         Self {
             idle_timeout: None,
+            // A gRPC-Web stream is for its reader alone.
+            serve_the_gone: false,
             streams_per_connection: 10_000,
             stream_window_bytes: 64 * 1024,
             connection_window_bytes: 1024 * 1024,
@@ -68,6 +75,6 @@ impl Limits {
     /// For probes and metrics.
     #[must_use]
     pub fn admin() -> Self {
-        Self { connections: 256, ..Self::public() }
+        Self { connections: 256, serve_the_gone: false, ..Self::public() }
     }
 }

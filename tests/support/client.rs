@@ -19,7 +19,8 @@ use rustls::{
 };
 use sha2::Sha512;
 use smile_relay::event::pb::{
-    Checkpoint, Event, SubscribeRequest, SubscribeResponse, relay_service_client::RelayServiceClient,
+    Checkpoint, Event, StartPosition, SubscribeRequest, SubscribeResponse, relay_service_client::RelayServiceClient,
+    subscribe_request::Start,
 };
 use tonic::{Status, Streaming, transport::Channel};
 
@@ -35,6 +36,14 @@ pub struct Sender {
 impl Sender {
     pub fn new(relay: &Relay) -> Self {
         Self::with_tls(relay, tls_config(&[&rustls::version::TLS13, &rustls::version::TLS12]))
+    }
+
+    /// One that speaks HTTP/2 and nothing else.
+    pub fn http2(relay: &Relay) -> Self {
+        let tls = tls_config(&[&rustls::version::TLS13]);
+        let connector = hyper_rustls::HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http2();
+        let client = Client::builder(TokioExecutor::new()).http2_only(true).build(connector.build());
+        Self { client, base: format!("https://{}", relay.public) }
     }
 
     pub fn with_tls(relay: &Relay, tls: ClientConfig) -> Self {
@@ -76,13 +85,25 @@ impl Sender {
 
     /// As `send_to`; None if there was no answer.
     pub async fn try_send_to(&self, endpoint: &str, body: impl Into<Bytes>) -> Option<u16> {
+        self.try_post_to(endpoint, body).await.map(|answer| answer.status().as_u16())
+    }
+
+    /// As `try_send`, with the whole answer.
+    pub async fn try_post(&self, body: impl Into<Bytes>) -> Option<Response<Bytes>> {
+        self.try_post_to("smile", body).await
+    }
+
+    async fn try_post_to(&self, endpoint: &str, body: impl Into<Bytes>) -> Option<Response<Bytes>> {
         let body = body.into();
         let request = Request::post(format!("{}/webhooks/{endpoint}", self.base))
             .header("smile-signature", sign(&body))
             .body(Full::new(body))
             .unwrap();
-        let answer = tokio::time::timeout(PATIENCE, self.client.request(request)).await.ok()?.ok()?;
-        Some(answer.status().as_u16())
+        let answered = async {
+            let (head, body) = self.client.request(request).await.ok()?.into_parts();
+            Some(Response::from_parts(head, body.collect().await.ok()?.to_bytes()))
+        };
+        tokio::time::timeout(PATIENCE, answered).await.ok()?
     }
 
     /// POSTs anything anywhere.
@@ -107,7 +128,11 @@ impl Sender {
 
 /// The signature of a body, as Smile makes it.
 pub fn sign(body: &[u8]) -> String {
-    let mut mac = Hmac::<Sha512>::new_from_slice(SECRET.as_bytes()).unwrap();
+    sign_with(SECRET, body)
+}
+
+pub fn sign_with(secret: &str, body: &[u8]) -> String {
+    let mut mac = Hmac::<Sha512>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body);
     hex::encode(mac.finalize().into_bytes())
 }
@@ -126,7 +151,7 @@ pub fn body_of(id: &str, type_name: &str, user: &str) -> String {
 /// A webhook with so many bytes.
 pub fn large_body(id: &str, bytes: usize) -> String {
     let body = body(id);
-    let padding = bytes.saturating_sub(body.len() + 12);
+    let padding = bytes.saturating_sub(body.len() + 13);
     format!(r#"{},"padding":"{}"}}"#, &body[..body.len() - 1], "x".repeat(padding))
 }
 
@@ -185,6 +210,74 @@ impl ServerCertVerifier for AnyCertificate {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         rustls::crypto::ring::default_provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+/// All that the log holds, oldest first, with the bytes as they came.
+pub async fn everything(relay: &Relay) -> Vec<Event> {
+    let request = SubscribeRequest {
+        start: Some(Start::Position(StartPosition::Earliest.into())),
+        include_raw_body: true,
+        stop_when_caught_up: true,
+        max_event_bytes: 64 << 20,
+        ..SubscribeRequest::default()
+    };
+    let mut client = relay.grpc().await.max_decoding_message_size(80 << 20);
+    let (events, end) = Reader::open(&mut client, request).await.unwrap().rest().await;
+    assert_eq!(end.code(), tonic::Code::Ok, "{end:?}");
+    events
+}
+
+/// A service that keeps the last cursor it has seen, and goes on there after every interruption.
+#[derive(Default)]
+pub struct Follower {
+    pub cursor: Option<String>,
+    pub events: Vec<Event>,
+    /// What the last message said, if it was a checkpoint alone.
+    pub last_word: Option<Checkpoint>,
+}
+
+impl Follower {
+    /// Where it goes on: at first with the oldest event.
+    pub fn request(&self) -> SubscribeRequest {
+        let start = match &self.cursor {
+            Some(cursor) => Start::AfterCursor(cursor.clone()),
+            None => Start::Position(StartPosition::Earliest.into()),
+        };
+        SubscribeRequest { start: Some(start), consumer: "follower".into(), ..SubscribeRequest::default() }
+    }
+
+    /// Reads to the end of the stream, however it comes.
+    pub async fn follow(&mut self, mut reader: Reader) -> Status {
+        self.cursor = Some(reader.first.cursor.clone());
+        loop {
+            match reader.message().await {
+                Ok(Some(message)) => {
+                    if let Some(event) = message.events.last() {
+                        self.cursor = Some(event.cursor.clone());
+                    }
+                    if let Some(checkpoint) = &message.checkpoint {
+                        self.cursor = Some(checkpoint.cursor.clone());
+                    }
+                    self.last_word = message.checkpoint.filter(|_| message.events.is_empty());
+                    self.events.extend(message.events);
+                }
+                Ok(None) => return Status::ok(""),
+                Err(status) => return status,
+            }
+        }
+    }
+
+    /// Reads what there is from where it stands.
+    pub async fn catch_up(&mut self, relay: &Relay) {
+        let request = SubscribeRequest { stop_when_caught_up: true, ..self.request() };
+        let reader = Reader::open(&mut relay.grpc().await, request).await.unwrap();
+        let end = self.follow(reader).await;
+        assert_eq!(end.code(), tonic::Code::Ok, "{end:?}");
+    }
+
+    pub fn ids(&self) -> Vec<&str> {
+        self.events.iter().map(|event| event.id.as_str()).collect()
     }
 }
 

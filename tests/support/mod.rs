@@ -5,7 +5,9 @@
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
 pub mod client;
+pub mod program;
 pub mod stream;
+pub mod wire;
 
 use std::{
     io::{BufRead, BufReader},
@@ -56,6 +58,12 @@ impl Place {
 
     /// Starts a relay here and waits until it listens.
     pub fn spawn(&self, more: &[&str]) -> Relay {
+        let is_plain_http = more.iter().any(|arg| arg.starts_with("--insecure-public-http"));
+        Relay::spawn(&self.args(more), is_plain_http)
+    }
+
+    /// The command line of a relay here.
+    pub fn args(&self, more: &[&str]) -> Vec<String> {
         let mut args = vec![
             "serve".to_owned(),
             "--public-listen=127.0.0.1:0".to_owned(),
@@ -72,7 +80,15 @@ impl Place {
             args.push("--grpc-listen=127.0.0.1:0".to_owned());
         }
         args.extend(more.iter().map(|arg| (*arg).to_owned()));
-        Relay::spawn(&args, !said("--tls-") && said("--insecure-public-http"))
+        args
+    }
+
+    /// Keeps everybody else from writing to the log, for as long as the value lives.
+    pub fn hold_write_lock(&self) -> rusqlite::Connection {
+        let database = rusqlite::Connection::open(self.data_dir().join("events.db")).unwrap();
+        database.busy_timeout(PATIENCE).unwrap();
+        database.execute_batch("BEGIN IMMEDIATE").unwrap();
+        database
     }
 }
 
@@ -212,7 +228,8 @@ impl Relay {
         self.child.wait().unwrap();
     }
 
-    /// SIGTERM, and waits until it has ended.
+    /// SIGTERM, and waits until it has ended. Blocks: a test with open connections needs a runtime with several threads, or
+    /// the relay waits for clients that can't hear it.
     pub fn stop(mut self) -> ExitStatus {
         self.signal(rustix::process::Signal::TERM);
         self.until_exit()
