@@ -124,8 +124,9 @@ impl CliError {
             Self::Trigger(error) => error.is_usage(),
             Self::Place(error) => error.is_usage(),
             Self::Relay(error) => error.is_configuration(),
-            Self::Config(_) | Self::Level(_) => true,
-            Self::Input(_) | Self::Secret(_) | Self::Tls(_) | Self::Signature(_) => true,
+            Self::Config(_) | Self::Level(_) | Self::Input(_) | Self::Secret(_) | Self::Tls(_) | Self::Signature(_) => {
+                true
+            }
             Self::Output(_) if self.is_broken_pipe() => return 0,
             _ => false,
         };

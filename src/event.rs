@@ -3,6 +3,7 @@
 //! Everything here is a pure function of its input: no I/O, no clock, no configuration. Nothing here fails on any
 //! input: what can't be understood is said in the event's `decode_issues`.
 
+mod coding;
 pub mod cursor;
 pub mod encode;
 pub mod envelope;
@@ -15,7 +16,7 @@ mod transcode;
 mod wire;
 
 /// The generated types and client of `proto/smilerelay/v1`.
-#[allow(clippy::pedantic, missing_docs, reason = "generated code")]
+#[allow(clippy::pedantic, missing_docs, unused_qualifications, reason = "generated code")]
 pub mod pb {
     tonic::include_proto!("smilerelay.v1");
 

@@ -175,7 +175,10 @@ impl Relay {
             max_stream_age: config.max_stream_age,
         };
         let routes = grpc::router(feed.clone(), settings, grpc_metrics, health_service, streams_drain.clone());
-        let listeners = grpc.into_iter().map(|listener| (listener, grpc_tls.clone())).collect();
+        // A Unix socket is guarded by its permissions, and its clients expect plaintext.
+        let tls_of = |address: &net::Address| grpc_tls.clone().filter(|_| !matches!(address, net::Address::Unix(_)));
+        let listeners = grpc.into_iter().map(|listener| (tls_of(listener.local_address()), listener));
+        let listeners = listeners.map(|(tls, listener)| (listener, tls)).collect();
         let streams = Listening::start(listeners, &routes, &Limits::grpc());
         let intake = webhook::Intake::new(config.webhook, Arc::clone(&log), webhook_metrics);
         let webhooks = Listening::start(vec![public], &intake.router(), &Limits::public());
@@ -195,7 +198,8 @@ impl Relay {
         let begun = Instant::now();
         let end = begun + config.drain_timeout.saturating_sub(LAST_STEPS);
         webhooks.finish(begun + config.drain_timeout.mul_f64(PUBLIC_SHARE)).await;
-        intake.finish().await;
+        // Nobody waits for what is left then; Smile sends it again.
+        let _ = timeout_at(end, intake.finish()).await;
         streams_drain.cancel();
         streams.finish(end).await;
         feed.close().await;

@@ -36,6 +36,7 @@ use axum::{
     routing::post,
 };
 use bytes::Bytes;
+use http::{HeaderMap, header::CONTENT_ENCODING};
 use http_body::Body as _;
 use ipnet::IpNet;
 use tokio::time::Instant;
@@ -62,6 +63,9 @@ use crate::{
 
 /// The envelopes of larger bodies are read where it does not hold up other requests.
 const LARGE_ENVELOPE_BYTES: usize = 256 * 1024;
+
+/// A longer Content-Encoding is none that is in use.
+const CODING_BYTES: usize = 64;
 
 /// The intake, running for as long as its router is served.
 pub struct Intake {
@@ -96,7 +100,6 @@ impl Intake {
     }
 
     /// The routes, with an answer for all paths that others do not take.
-    #[must_use]
     pub fn router(&self) -> Router {
         let router = Router::new().fallback(outcome::not_found);
         // A route for each endpoint: no path has to be taken apart, and what is unknown falls through.
@@ -162,6 +165,7 @@ async fn receive(State(door): State<Arc<Door>>, request: Request) -> Response {
 struct Verified {
     began: Instant,
     signature: [u8; SIGNATURE_BYTES],
+    content_encoding: String,
     body: Bytes,
     /// Held until the body is stored.
     room: Room,
@@ -180,6 +184,7 @@ impl Door {
         let (Some(signature), Some(mut verifier)) = (signature, self.verifier()) else {
             return Err(self.unauthentic(peer));
         };
+        let content_encoding = content_encoding(request.headers());
         let body = request.into_body();
         let length = body.size_hint();
         if length.lower() > shared.body_limit as u64 {
@@ -190,7 +195,7 @@ impl Door {
         if !verifier.verify(&signature) {
             return Err(self.unauthentic(peer));
         }
-        Ok(Verified { began, signature, body, room })
+        Ok(Verified { began, signature, content_encoding, body, room })
     }
 
     /// Whether this peer may call. One without an address, on a Unix socket, is on no list.
@@ -208,13 +213,13 @@ impl Door {
     }
 
     async fn store(self: Arc<Self>, verified: Verified) -> Outcome {
-        let Verified { began, signature, body, room } = verified;
+        let Verified { began, signature, content_encoding, body, room } = verified;
         self.metrics.verified(body.len());
         let envelope = if body.len() <= LARGE_ENVELOPE_BYTES {
-            Envelope::of(&body)
+            Envelope::of(&body, &content_encoding)
         } else {
-            let body = body.clone();
-            match tokio::task::spawn_blocking(move || Envelope::of(&body)).await {
+            let (body, coding) = (body.clone(), content_encoding.clone());
+            match tokio::task::spawn_blocking(move || Envelope::of(&body, &coding)).await {
                 Ok(envelope) => envelope,
                 // The runtime is at its end.
                 Err(_) => return self.count(Outcome::Unavailable),
@@ -228,6 +233,7 @@ impl Door {
             user_id: envelope.user_id,
             signature: Bytes::copy_from_slice(&signature),
             traceparent: String::new(),
+            content_encoding,
             body,
         };
         let appended = self.shared.log.append(record).await;
@@ -243,4 +249,11 @@ impl Door {
         tracing::debug!(endpoint = self.name, result = outcome.name(), "webhook");
         outcome
     }
+}
+
+/// The Content-Encoding of a request, if it is one that could be known. What is verified and stored are the bytes as they
+/// came; this only helps to read them.
+fn content_encoding(headers: &HeaderMap) -> String {
+    let coding = headers.get(CONTENT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if coding.len() <= CODING_BYTES { coding.trim().to_ascii_lowercase() } else { String::new() }
 }

@@ -57,10 +57,21 @@ pub enum ClientError {
     CaFile { path: PathBuf, source: std::io::Error },
     #[error("cannot use the CA or the address {address}: {}", chain(source))]
     Setup { address: Address, source: tonic::transport::Error },
-    #[error("cannot reach the relay at {address}: {}; is `smile-relay serve` running?", chain(source))]
+    #[error("cannot reach the relay at {address}: {}; {}", chain(source), hint(&chain(source)))]
     Unreachable { address: Address, source: tonic::transport::Error },
     #[error("the relay did not answer within {} s", CALL_TIMEOUT.as_secs())]
     Silent,
+}
+
+/// What to do about a failed connection. No type tells the causes apart through the layers of the client.
+fn hint(cause: &str) -> &'static str {
+    if cause.contains("certificate") {
+        "give the authority that signed its certificate with --ca FILE"
+    } else if cause.contains("InvalidContentType") {
+        "it speaks no TLS: try http://"
+    } else {
+        "is `smile-relay serve` running?"
+    }
 }
 
 impl ClientError {

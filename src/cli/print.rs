@@ -40,6 +40,8 @@ const TELLING: &[&str] = &[
 ];
 const TOLD: usize = 3;
 const LISTED: usize = 3;
+/// The longest name of a type that this version knows.
+const NAME_COLUMN: usize = "ACCOUNT_SYNC_TASK_FINISHED".len();
 
 static EVENT: LazyLock<MessageDescriptor> = LazyLock::new(|| {
     let pool = DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET).expect("the build made it");
@@ -144,10 +146,12 @@ fn human(event: &Event, colour: bool, clock: &mut WallClock) -> String {
     let received = event.received_at.as_ref().map_or(0, |at| at.seconds * 1_000_000 + i64::from(at.nanos / 1_000));
     let name = if event.type_name.is_empty() { "(no type)" } else { &event.type_name };
 
-    let mut line = Line { text: String::new(), colour };
+    let mut line = Line { text: String::new(), pad: 0, colour };
     line.put(dim, &clock.show(received));
     line.put(dim, &format!("{:>7}", format!("#{}", event.sequence)));
-    line.put(style(name, &facts), &format!("{:<26}", clean(name)));
+    let name = clean(name);
+    line.put(style(&name, &facts), &name);
+    line.pad = NAME_COLUMN.saturating_sub(name.chars().count());
     if !event.user_id.is_empty() {
         line.put(Style::new(), &clean(&event.user_id));
     }
@@ -163,14 +167,17 @@ fn human(event: &Event, colour: bool, clock: &mut WallClock) -> String {
 /// Words put one after the other, each in its style.
 struct Line {
     text: String,
+    /// What the word put last lacks of its column. Filled only if another word follows.
+    pad: usize,
     colour: bool,
 }
 
 impl Line {
     fn put(&mut self, style: Style, words: &str) {
         if !self.text.is_empty() {
-            self.text.push(' ');
+            self.text.push_str(&" ".repeat(1 + self.pad));
         }
+        self.pad = 0;
         let style = if self.colour { style } else { Style::new() };
         write!(self.text, "{style}{words}{style:#}").expect("a String takes everything");
     }

@@ -64,32 +64,34 @@ impl Refusal {
         }
     }
 
+    /// True if the connection was there, but took no request.
+    fn is_unsent(&self) -> bool {
+        let mut cause = std::error::Error::source(&self.status);
+        while let Some(error) = cause {
+            if error.is::<tonic::transport::Error>() {
+                return true;
+            }
+            cause = error.source();
+        }
+        false
+    }
+
     fn hint(&self) -> Option<&'static str> {
         let hint = match self.reason() {
-            "CURSOR_EXPIRED" => {
-                "events after that cursor are gone from the log; start over with --since, or --from-start for all that it \
-                 still holds"
+            "CURSOR_EXPIRED" => "start over with --since, or with --from-start for all that the log still holds",
+            "CURSOR_FOREIGN_LOG" => "check --address, or start over with --since or --from-start",
+            "CURSOR_DIVERGED" | "CURSOR_AHEAD" => {
+                "start over with --since or --from-start, and expect events again that were read before"
             }
-            "CURSOR_FOREIGN_LOG" => {
-                "that cursor is of another relay's log; check --address, or start over with --since or --from-start"
-            }
-            "CURSOR_DIVERGED" => {
-                "the log was put back to an older copy and went on differently; start over with --since or --from-start, \
-                 and expect events again that were read before"
-            }
-            "CURSOR_AHEAD" => {
-                "the log was put back to an older copy; start over with --since or --from-start, and expect events again \
-                 that were read before"
-            }
-            "EVENT_NOT_FOUND" => {
-                "the log never held it, or retention removed it; `smile-relay events list` shows what it holds"
-            }
+            "EVENT_NOT_FOUND" => "`smile-relay events list` shows what it holds",
             "TOO_MANY_STREAMS" | "TOO_MANY_STARTS" => "try again later, or end other streams",
-            "DRAINING" => "the relay is going down; try again when it is back",
             _ => match self.code() {
                 Code::Unauthenticated => "the relay wants to know who is calling",
                 Code::PermissionDenied => "ask whoever runs the relay to grant it",
                 Code::Unimplemented => "is --address the gRPC address of a smile-relay, and is it as new as this one?",
+                _ if self.is_unsent() => {
+                    "is --address the relay's gRPC address, with http:// or https:// as it listens there?"
+                }
                 Code::OutOfRange if self.reason.is_empty() => {
                     "the message is larger than this client takes; lower --max-event-bytes, and fetch large events one by \
                      one with `smile-relay events get`"
@@ -108,7 +110,9 @@ impl fmt::Display for Refusal {
             write!(out, " ({})", self.reason)?;
         }
         // The causes of a broken connection say more than the status that was made of them.
-        write!(out, ": {}", self.status.message())?;
+        if !self.status.message().is_empty() {
+            write!(out, ": {}", self.status.message())?;
+        }
         let mut cause = std::error::Error::source(&self.status);
         while let Some(error) = cause {
             let said = error.to_string();
@@ -118,7 +122,9 @@ impl fmt::Display for Refusal {
             cause = error.source();
         }
         for (field, description) in &self.violations {
-            write!(out, "; {field}: {description}")?;
+            if !self.status.message().contains(description) {
+                write!(out, "; {field}: {description}")?;
+            }
         }
         if let Some(hint) = self.hint() {
             write!(out, "; {hint}")?;
@@ -155,7 +161,7 @@ mod tests {
     fn says_code_reason_message_and_what_to_do() {
         let details = ErrorDetails::with_error_info("CURSOR_EXPIRED", "smile-relay", HashMap::new());
         let said = refusal(Code::OutOfRange, details).to_string();
-        assert!(said.starts_with("OUT_OF_RANGE (CURSOR_EXPIRED): no; events after that cursor are gone"), "{said}");
+        assert!(said.starts_with("OUT_OF_RANGE (CURSOR_EXPIRED): no; start over with --since"), "{said}");
         let details = ErrorDetails::with_bad_request_violation("filter.types", "99 is no type");
         assert_eq!(
             refusal(Code::InvalidArgument, details).to_string(),

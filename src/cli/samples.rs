@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn every_sample_is_of_its_type_and_decodes() {
         for (number, (name, body)) in (1..).zip(SAMPLES) {
-            let envelope = Envelope::of(body.as_bytes());
+            let envelope = Envelope::of(body.as_bytes(), "");
             assert_eq!(envelope.type_name, *name);
             assert!(envelope.id.starts_with("et-"), "{name}");
             let record = Record {
@@ -120,6 +120,7 @@ mod tests {
                 user_id: envelope.user_id,
                 signature: Bytes::new(),
                 traceparent: String::new(),
+                content_encoding: String::new(),
                 body: Bytes::from_static(body.as_bytes()),
                 body_bytes: body.len() as u64,
             };

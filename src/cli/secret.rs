@@ -3,9 +3,19 @@
 //! Promises: flags count over the environment; one trailing newline of a file is not part of the secret; an empty secret
 //! is refused, as a signature made with it proves nothing. A secret is never printed, also not by `{:?}`.
 
-use std::{env, ffi::OsString, fmt, fs, path::PathBuf};
+use std::{
+    env,
+    ffi::OsString,
+    fmt,
+    path::{Path, PathBuf},
+};
 
 use clap::Args;
+
+use crate::{
+    config::{ConfigError, secret_from_file},
+    webhook::signature,
+};
 
 const SECRET: &str = "SMILE_RELAY_WEBHOOK_SECRET";
 const SECRET_FILE: &str = "SMILE_RELAY_WEBHOOK_SECRET_FILE";
@@ -30,14 +40,8 @@ impl fmt::Debug for SecretArgs {
 }
 
 /// What webhooks are signed with.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Vec<u8>);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("Secret(...)")
-    }
-}
+#[derive(Clone, Debug)]
+pub struct Secret(signature::Secret);
 
 #[derive(Debug, thiserror::Error)]
 pub enum SecretError {
@@ -45,8 +49,8 @@ pub enum SecretError {
     Missing,
     #[error("{SECRET} and {SECRET_FILE} are both set: unset one of them")]
     Both,
-    #[error("cannot read the secret file {}: {source}", path.display())]
-    Unreadable { path: PathBuf, source: std::io::Error },
+    #[error(transparent)]
+    File(#[from] ConfigError),
     #[error("the webhook secret is empty: a signature made with it would prove nothing")]
     Empty,
 }
@@ -54,14 +58,14 @@ pub enum SecretError {
 impl Secret {
     /// # Errors
     /// If it is empty.
-    pub fn new(bytes: impl Into<Vec<u8>>) -> Result<Self, SecretError> {
-        let bytes = bytes.into();
-        if bytes.is_empty() { Err(SecretError::Empty) } else { Ok(Self(bytes)) }
+    pub fn new(bytes: impl AsRef<[u8]>) -> Result<Self, SecretError> {
+        signature::Secret::new(bytes.as_ref()).map(Self).map_err(|_| SecretError::Empty)
     }
 
+    /// The signature that Smile would send with a body.
     #[must_use]
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
+    pub fn sign(&self, body: &[u8]) -> [u8; signature::SIGNATURE_BYTES] {
+        signature::sign(&self.0, body)
     }
 }
 
@@ -75,24 +79,16 @@ impl SecretArgs {
     fn load_with(&self, env: impl Fn(&str) -> Option<OsString>) -> Result<Secret, SecretError> {
         match (&self.secret, &self.secret_file) {
             (Some(secret), _) => return Secret::new(secret.as_bytes()),
-            (None, Some(file)) => return from_file(file.clone()),
+            (None, Some(file)) => return Secret::new(secret_from_file("--secret-file", file)?),
             (None, None) => {}
         }
         match (env(SECRET), env(SECRET_FILE)) {
             (Some(_), Some(_)) => Err(SecretError::Both),
             (Some(secret), None) => Secret::new(secret.into_encoded_bytes()),
-            (None, Some(file)) => from_file(file.into()),
+            (None, Some(file)) => Secret::new(secret_from_file(SECRET_FILE, Path::new(&file))?),
             (None, None) => Err(SecretError::Missing),
         }
     }
-}
-
-fn from_file(path: PathBuf) -> Result<Secret, SecretError> {
-    let mut bytes = fs::read(&path).map_err(|source| SecretError::Unreadable { path, source })?;
-    if bytes.pop_if(|last| *last == b'\n').is_some() {
-        bytes.pop_if(|last| *last == b'\r');
-    }
-    Secret::new(bytes)
 }
 
 #[cfg(test)]
@@ -102,24 +98,30 @@ mod tests {
     fn of_file(content: &str) -> Result<Secret, SecretError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("secret");
-        fs::write(&path, content).unwrap();
+        std::fs::write(&path, content).unwrap();
         SecretArgs { secret: None, secret_file: Some(path) }.load_with(|_| Some("from the environment".into()))
+    }
+
+    /// A secret can't be read, but what it signs can be compared.
+    fn is(secret: &Secret, text: &str) -> bool {
+        secret.sign(b"body") == Secret::new(text).unwrap().sign(b"body")
     }
 
     #[test]
     fn one_trailing_newline_of_a_file_is_not_part_of_it() {
-        assert_eq!(of_file("s3cret").unwrap().bytes(), b"s3cret");
-        assert_eq!(of_file("s3cret\n").unwrap().bytes(), b"s3cret");
-        assert_eq!(of_file("s3cret\r\n").unwrap().bytes(), b"s3cret");
-        assert_eq!(of_file("s3cret \n\n").unwrap().bytes(), b"s3cret \n");
-        assert!(matches!(of_file("\n"), Err(SecretError::Empty)));
+        for (content, secret) in
+            [("s3cret", "s3cret"), ("s3cret\n", "s3cret"), ("s3cret\r\n", "s3cret"), ("s3cret \n\n", "s3cret \n")]
+        {
+            assert!(is(&of_file(content).unwrap(), secret), "{content:?}");
+        }
+        assert!(matches!(of_file("\n"), Err(SecretError::File(_))));
     }
 
     #[test]
     fn the_environment_serves_where_no_flag_is_given() {
         let none = SecretArgs::default();
         let secret = none.load_with(|name| (name == SECRET).then(|| "a".into())).unwrap();
-        assert_eq!(secret.bytes(), b"a");
+        assert!(is(&secret, "a"));
         assert!(matches!(none.load_with(|_| Some("a".into())), Err(SecretError::Both)));
         assert!(matches!(none.load_with(|_| None), Err(SecretError::Missing)));
     }

@@ -15,7 +15,8 @@ use hyper_util::{
 };
 
 pub use super::tls::Trust;
-use super::{CliError, chain, secret::Secret, sign::signature, tls};
+use super::{CliError, chain, secret::Secret, tls};
+use crate::webhook::signature;
 
 /// Longer than a relay keeps a webhook waiting for its log.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,6 +55,8 @@ impl SendError {
             Self::Unsent { cause, .. } if cause.contains("certificate") => {
                 "; for a relay with a certificate of its own making give --ca FILE, or --insecure"
             }
+            Self::Unsent { cause, .. } if cause.contains("InvalidContentType") => "; it speaks no TLS: try http://",
+            Self::Unsent { cause, .. } if cause.contains("invalid HTTP version") => "; it may speak TLS: try https://",
             Self::Unsent { cause, .. } if cause.contains("Connection refused") => "; is `smile-relay serve` running?",
             _ => "",
         }
@@ -69,7 +72,7 @@ impl Answer {
     /// True if the relay says that it held the event already.
     #[must_use]
     pub fn is_duplicate(&self) -> bool {
-        self.is_success() && self.json().is_some_and(|answer| answer["duplicate"] == true)
+        self.is_success() && self.json().is_some_and(|answer| answer["status"] == "duplicate")
     }
 
     /// The relay's own words about an error.
@@ -87,7 +90,8 @@ impl Sender {
     /// # Errors
     /// If the certificates to trust can't be loaded.
     pub fn new(url: Uri, secret: Secret, trust: &Trust) -> Result<Self, CliError> {
-        let client = Client::builder(TokioExecutor::new()).build(tls::connector(trust)?);
+        let connector = tls::connector(if url.scheme_str() == Some("http") { None } else { Some(trust) })?;
+        let client = Client::builder(TokioExecutor::new()).build(connector);
         Ok(Self { client, url, secret })
     }
 
@@ -102,7 +106,7 @@ impl Sender {
         };
         let request = Request::post(self.url.clone())
             .header(CONTENT_TYPE, "application/json")
-            .header("smile-signature", hex::encode(signature(self.secret.bytes(), &body)))
+            .header(&signature::HEADER, hex::encode(self.secret.sign(&body)))
             .body(Full::new(body))
             .map_err(|error| unsent(&error))?;
         let start = Instant::now();
@@ -119,3 +123,6 @@ impl Sender {
         Ok(Answer { status, body, took: start.elapsed() })
     }
 }
+
+#[cfg(test)]
+mod tests;

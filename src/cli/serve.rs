@@ -46,6 +46,7 @@ pub async fn run(args: ServeArgs) -> Result<(), CliError> {
     let settings = config::load(args.settings)?;
     logs::start(settings.log_format, settings.log_level.as_deref().unwrap_or("info"))?;
     let config = config::check(&settings)?;
+    raise_file_limit();
     let shutdown = shutdown_on_signals()?;
     Relay::bind(config).await?.run(shutdown).await?;
     Ok(())
@@ -75,4 +76,14 @@ pub fn shutdown_on_signals() -> Result<CancellationToken, CliError> {
         }
     });
     Ok(shutdown)
+}
+
+/// Connections are files, and the usual limit of 1,024 is far below what the listeners allow: the limit is raised as far
+/// as the system lets it be.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum }) {
+        tracing::warn!(%error, ?current, "the limit of open files can't be raised");
+    }
 }

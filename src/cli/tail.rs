@@ -54,7 +54,7 @@ pub struct TailArgs {
     #[arg(long)]
     pub retry: bool,
     /// Leave out the content of events larger than this [default: 3145728]
-    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1024..))]
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_event_bytes: Option<u32>,
     #[command(flatten)]
     pub start: StartArgs,

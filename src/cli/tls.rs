@@ -33,14 +33,16 @@ pub enum TlsError {
     Setup(#[from] rustls::Error),
 }
 
-/// Connects over HTTP/1.1, plain or TLS as the URL says.
-pub fn connector(trust: &Trust) -> Result<HttpsConnector<HttpConnector>, TlsError> {
+/// Connects over HTTP/1.1, plain or TLS as the URL says. `None` is for plain URLs, for which no certificates need to be
+/// there: containers often have none.
+pub fn connector(trust: Option<&Trust>) -> Result<HttpsConnector<HttpConnector>, TlsError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let config = match trust {
-        Trust::System => builder.with_native_roots().map_err(TlsError::System)?.with_no_client_auth(),
-        Trust::Ca(path) => builder.with_root_certificates(authorities(path)?).with_no_client_auth(),
-        Trust::Anything => builder
+        None => builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth(),
+        Some(Trust::System) => builder.with_native_roots().map_err(TlsError::System)?.with_no_client_auth(),
+        Some(Trust::Ca(path)) => builder.with_root_certificates(authorities(path)?).with_no_client_auth(),
+        Some(Trust::Anything) => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
             .with_no_client_auth(),

@@ -57,7 +57,7 @@ pub struct TriggerArgs {
     #[arg(value_name = "TYPE", required_unless_present_any = ["file", "from_event", "list"])]
     pub type_name: Option<String>,
     /// List the types there are samples of
-    #[arg(long, exclusive = true)]
+    #[arg(long)]
     pub list: bool,
     /// Send the content of this file as it is; - for stdin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["type_name", "from_event"])]
@@ -117,7 +117,7 @@ pub struct TargetArgs {
 #[derive(Debug, thiserror::Error)]
 pub enum TriggerError {
     #[error(
-        "there is no sample of the type {name}{}; --list shows the types, --file sends anything",
+        "there is no sample of the type {name} (--list shows the types, --file sends anything){}",
         samples::did_you_mean(name)
     )]
     UnknownType { name: String },
@@ -260,11 +260,12 @@ fn hint(answer: &Answer) -> Option<String> {
         401 => "; is the secret the one that the relay has for this endpoint?",
         403 => "; the relay does not take webhooks from this address",
         404 => "; is --url right, with the endpoint's name at its end?",
+        429 => "; too many wrong signatures came from here: set the secret right, and wait a little",
         413 => "; the body is larger than the relay takes",
         503 => "; the relay can't store events just now",
         _ => "",
     };
-    let said = answer.message().map(|message| format!(": {message}")).unwrap_or_default();
+    let said = answer.message().map(|message| format!(": {}", message.trim_end_matches('.'))).unwrap_or_default();
     Some(format!("the relay answered {}{said}{todo}", answer.status))
 }
 

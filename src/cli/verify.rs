@@ -7,7 +7,8 @@ use std::{
 
 use clap::Args;
 
-use super::{CliError, input, secret::SecretArgs, sign::signature};
+use super::{CliError, input, secret::SecretArgs};
+use crate::webhook::signature;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -37,29 +38,10 @@ pub struct SignatureError;
 /// # Errors
 /// If the signature is wrong, or something can't be read.
 pub fn run(args: &VerifyArgs) -> Result<(), CliError> {
-    let claimed = parse(&args.signature)?;
+    let claimed = signature::parse(args.signature.as_bytes()).ok_or(SignatureError)?;
     let secret = args.secret.load()?;
     // A plain comparison will do: whoever calls this holds the secret.
-    let valid = signature(secret.bytes(), &input::read(&args.file)?) == claimed;
+    let valid = secret.sign(&input::read(&args.file)?) == claimed;
     writeln!(io::stdout(), "{}", if valid { "valid" } else { "invalid" }).map_err(CliError::Output)?;
     if valid { Ok(()) } else { Err(CliError::Said) }
-}
-
-fn parse(text: &str) -> Result<[u8; 64], SignatureError> {
-    let mut signature = [0; 64];
-    hex::decode_to_slice(text.trim(), &mut signature).map_err(|_| SignatureError)?;
-    Ok(signature)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_hex_of_64_bytes_is_a_signature() {
-        assert_eq!(parse(&format!(" {}\n", "aB".repeat(64))).unwrap(), [0xab; 64]);
-        for text in ["", "ab", &"zz".repeat(64), &"ab".repeat(65)] {
-            assert!(parse(text).is_err());
-        }
-    }
 }

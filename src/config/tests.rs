@@ -67,7 +67,7 @@ fn flags_win_over_the_file_and_the_file_over_defaults() {
     let settings = load(parse(&[&config, "--max-streams=9", SELF_SIGNED])).unwrap();
     let checked = check(&settings).unwrap();
     assert_eq!(checked.max_streams, 9);
-    assert_eq!(checked.log.retention, Some(Duration::from_secs(7 * 86_400)));
+    assert_eq!(checked.log.retention, Some(Duration::from_hours(168)));
     assert_eq!(settings.max_body, Some(Volume(1_000_001)), "exact");
     assert_eq!(checked.drain_timeout, Duration::from_secs(20));
 }

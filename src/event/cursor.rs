@@ -15,9 +15,8 @@ const BYTES: usize = 1 + 8 + 8 + 8 + 3;
 pub struct LogId(pub [u8; 16]);
 
 impl LogId {
-    fn short(self) -> [u8; 8] {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        [a, b, c, d, e, f, g, h]
+    fn short(&self) -> &[u8; 8] {
+        self.0.first_chunk().expect("it has 16")
     }
 }
 
@@ -44,7 +43,7 @@ pub enum CursorError {
 pub fn encode(log: LogId, at: Position) -> String {
     let mut bytes = Vec::with_capacity(BYTES);
     bytes.push(VERSION);
-    bytes.extend_from_slice(&log.short());
+    bytes.extend_from_slice(log.short());
     bytes.extend_from_slice(&at.sequence.to_be_bytes());
     bytes.extend_from_slice(&at.check.to_be_bytes());
     let guard = guard(&bytes);
@@ -63,7 +62,7 @@ pub fn decode(log: LogId, text: &str) -> Result<Position, CursorError> {
     if content[0] != VERSION || found != guard(content) {
         return Err(CursorError::Unreadable);
     }
-    if content[1..9] != log.short() {
+    if content[1..9] != log.short()[..] {
         return Err(CursorError::ForeignLog);
     }
     let number = |at: usize| content[at..at + 8].iter().fold(0, |n, &byte| n << 8 | u64::from(byte));

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 
 use super::{
+    coding,
     cursor::{self, LogId, Position},
     envelope,
     issues::Issues,
@@ -29,10 +30,13 @@ pub struct Encoded {
     pub raw: Bytes,
 }
 
+/// Room that is made for the fields at first: those of nearly every event fit.
+const PLAIN_BYTES: usize = 4096;
+
 /// Encodes `record` whole.
 #[must_use]
 pub fn whole(log: LogId, record: &Record) -> Encoded {
-    let mut out = Vec::with_capacity(record.body.len() + 256);
+    let mut out = Vec::with_capacity(record.body.len().min(PLAIN_BYTES) + 256);
     put_columns(&mut out, log, record);
     put_body(&mut out, record);
     let mut raw = Vec::with_capacity(record.body.len() + record.signature.len() * 2 + 16);
@@ -40,7 +44,8 @@ pub fn whole(log: LogId, record: &Record) -> Encoded {
     if !record.signature.is_empty() {
         wire::put_bytes(&mut raw, 14, hex::encode(&record.signature).as_bytes());
     }
-    Encoded { plain: out.into(), raw: raw.into() }
+    // Caches count an event by its length: a vector's spare room would be held uncounted.
+    Encoded { plain: out.into_boxed_slice().into(), raw: raw.into_boxed_slice().into() }
 }
 
 /// Encodes `record` without its content, for whoever does not want as many as `size` bytes.
@@ -52,7 +57,7 @@ pub fn omitted(log: LogId, record: &Record, size: u64) -> Bytes {
         wire::put_varint(out, 1, OmittedReason::TooLarge as u64);
         wire::put_varint_unless_zero(out, 2, size);
     });
-    out.into()
+    out.into_boxed_slice().into()
 }
 
 /// The number of a type name in `EventType`; 0 if it is not known.
@@ -80,7 +85,11 @@ fn put_columns(out: &mut Vec<u8>, log: LogId, record: &Record) {
 /// What the body says, and what is the matter with it.
 fn put_body(out: &mut Vec<u8>, record: &Record) {
     let mut issues = Issues::default();
-    let text = envelope::text(&record.body);
+    let plain = coding::undone(&record.body, &record.content_encoding).unwrap_or_else(|| {
+        issues.note(DecodeProblem::ContentEncoding, "gzip, deflate or none", "another coding, or a broken one");
+        Cow::Borrowed(&record.body)
+    });
+    let text = envelope::text(&plain);
     if matches!(text, Cow::Owned(_)) {
         issues.note(DecodeProblem::NotUtf8, "UTF-8", "other bytes");
     }
@@ -88,7 +97,7 @@ fn put_body(out: &mut Vec<u8>, record: &Record) {
     if !put_object(out, record, &text, &mut issues) {
         // Nothing of a broken object is kept: it could be a part of anything.
         out.truncate(start);
-        issues.found.clear();
+        issues.found.retain(|issue| matches!(issue.problem(), DecodeProblem::NotUtf8 | DecodeProblem::ContentEncoding));
         let found = if is_json(&text) { "another value" } else { "invalid JSON" };
         issues.note(DecodeProblem::NotJson, "object", found);
     }
@@ -142,3 +151,6 @@ fn put_object(out: &mut Vec<u8>, record: &Record, text: &str, issues: &mut Issue
     }
     true
 }
+
+#[cfg(test)]
+pub mod tests;

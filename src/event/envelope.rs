@@ -8,7 +8,10 @@ use std::borrow::Cow;
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use super::json::{Kind, each_member, string};
+use super::{
+    coding,
+    json::{Kind, each_member, string},
+};
 
 /// Ids, type names and user ids longer than this, in bytes, are not used as such. Smile's have some 50.
 pub const NAME_BYTES: usize = 512;
@@ -24,10 +27,11 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// Reads the envelope of any body.
+    /// Reads the envelope of any body, in any content coding.
     #[must_use]
-    pub fn of(body: &[u8]) -> Self {
-        let text = text(body);
+    pub fn of(body: &[u8], content_encoding: &str) -> Self {
+        let plain = coding::undone(body, content_encoding).unwrap_or(Cow::Borrowed(body));
+        let text = text(&plain);
         let (mut id, mut type_name, mut data) = (None, None, None);
         let is_object = each_member(&text, |name, value| match name.as_ref() {
             "id" => id = usable(value),
@@ -99,7 +103,7 @@ mod tests {
     use super::*;
 
     fn envelope(body: &str) -> (String, String, String) {
-        let e = Envelope::of(body.as_bytes());
+        let e = Envelope::of(body.as_bytes(), "");
         (e.id, e.type_name, e.user_id)
     }
 

@@ -125,3 +125,6 @@ impl Filter {
             && (self.endpoints.is_empty() || self.endpoints.contains(event.endpoint.as_ref()))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,8 @@ pub struct NewRecord {
     pub signature: Bytes,
     /// W3C trace context of the delivery; empty if there is none.
     pub traceparent: String,
+    /// The Content-Encoding of the delivery, which the signature does not cover; empty if there is none.
+    pub content_encoding: String,
     /// Byte for byte as received.
     pub body: Bytes,
 }
@@ -38,6 +40,7 @@ pub struct Record {
     pub user_id: String,
     pub signature: Bytes,
     pub traceparent: String,
+    pub content_encoding: String,
     /// Empty where a read was asked to leave large bodies out; see `body_bytes`.
     pub body: Bytes,
     /// The length of the stored body.

@@ -39,7 +39,7 @@ pub struct Message {
 
 pub struct Field {
     pub number: u32,
-    /// As in JSON, for issues about it.
+    /// As in JSON, without second spellings.
     pub name: String,
     pub repeated: bool,
     pub kind: Kind,

@@ -4,7 +4,7 @@
 //! Tolerant by rule: null is absence, the last of several equal names counts, a scalar of another kind is taken by its
 //! text where a string is expected, and what can't be taken is left out and said. One odd field never costs the others.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use prost_types::Timestamp;
 use serde_json::value::RawValue;
@@ -22,7 +22,7 @@ use super::{
 pub fn put_content(out: &mut Vec<u8>, number: u32, message: usize, value: &RawValue, issues: &mut Issues) {
     let message = &SCHEMA.messages[message];
     match (Kind::of(value), message.list) {
-        (Kind::Object, _) => put_message(out, number, |out| put_members(out, message, value, issues)),
+        (Kind::Object, None) => put_message(out, number, |out| put_members(out, message, value, issues)),
         (Kind::Array, Some(list)) => {
             put_message(out, number, |out| put_field(out, &message.fields[list], value, issues));
         }
@@ -36,18 +36,24 @@ pub fn put_content(out: &mut Vec<u8>, number: u32, message: usize, value: &RawVa
 }
 
 fn put_members(out: &mut Vec<u8>, message: &Message, value: &RawValue, issues: &mut Issues) {
-    let mut values: Vec<Option<&RawValue>> = vec![None; message.fields.len()];
-    let walked = each_member(value.get(), |name, value| match message.field(&name) {
-        Some(field) if values[field].replace(value).is_some() => {
+    let mut values: Vec<Option<(Cow<'_, str>, &RawValue)>> = vec![None; message.fields.len()];
+    let walked = each_member(value.get(), |name, value| {
+        let Some(field) = message.field(&name) else {
+            return issues.at(&name, |issues| issues.note(DecodeProblem::UnknownField, "", Kind::of(value).name()));
+        };
+        if let Some((earlier, _)) = &values[field] {
             issues.at(&name, |issues| issues.note(DecodeProblem::DuplicateField, "", Kind::of(value).name()));
+            // Null under one spelling says nothing of what is sent under the other.
+            if Kind::of(value) == Kind::Null && *earlier != name {
+                return;
+            }
         }
-        Some(_) => {}
-        None => issues.at(&name, |issues| issues.note(DecodeProblem::UnknownField, "", Kind::of(value).name())),
+        values[field] = Some((name, value));
     });
     debug_assert!(walked.is_ok(), "a raw value is well formed");
     for (field, value) in message.fields.iter().zip(values) {
-        if let Some(value) = value.filter(|value| Kind::of(value) != Kind::Null) {
-            issues.at(&field.name, |issues| put_field(out, field, value, issues));
+        if let Some((name, value)) = value.filter(|(_, value)| Kind::of(value) != Kind::Null) {
+            issues.at(&name, |issues| put_field(out, field, value, issues));
         }
     }
 }
@@ -103,15 +109,21 @@ pub fn scalar_text<'v>(expected: &str, value: &'v RawValue, issues: &mut Issues)
     }
 }
 
+/// The years 1 to 9999: protobuf allows no others, and clients refuse them or fail.
+const SECONDS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+
 /// An instant as Smile writes it: RFC 3339, read as UTC where it names no zone.
 pub fn time(value: &RawValue, issues: &mut Issues) -> Option<Timestamp> {
     let Some(text) = json::string(value) else {
         issues.unexpected("RFC 3339 time", value);
         return None;
     };
-    let at = text.trim().parse().ok();
+    let at = text.trim().parse().ok().filter(|at: &Timestamp| SECONDS.contains(&at.seconds));
     if at.is_none() {
         issues.unreadable_time(&text);
     }
     at
 }
+
+#[cfg(test)]
+mod tests;

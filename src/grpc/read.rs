@@ -144,7 +144,9 @@ pub async fn get_event(
     let sequence = find(&shared, request.event).await?;
     let mut tail = shared.feed.watch();
     let position = Position { sequence: sequence - 1, check: 0 };
-    if sequence > start::latest(&shared.feed).sequence {
+    // The feed's cache may still have what retention has removed.
+    let removed = start::earliest(&shared.feed).await?.sequence;
+    if sequence <= removed || sequence > start::latest(&shared.feed).sequence {
         return Err(status::event_not_found());
     }
     let page = shared.feed.page_after(position, &mut tail).await.map_err(|e| status::log_unavailable(&e))?;

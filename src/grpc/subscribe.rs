@@ -35,7 +35,7 @@ use crate::{
 /// What a request may set, and what it gets if it does not.
 const HEARTBEAT_DEFAULT: Duration = Duration::from_secs(15);
 const HEARTBEAT_LEAST: Duration = Duration::from_secs(1);
-const HEARTBEAT_MOST: Duration = Duration::from_secs(300);
+const HEARTBEAT_MOST: Duration = Duration::from_mins(5);
 pub const MAX_EVENT_BYTES_DEFAULT: u32 = 3 << 20;
 const CONSUMER_BYTES: usize = 128;
 /// Events in one message, in bytes, unless a single one is larger.
@@ -179,7 +179,10 @@ impl Subscription {
         }
         if let Some(sending) = &mut self.sending {
             match sending.next(&self.shared.feed).await {
-                Ok(Some(slice)) => return Piece::Data(slice),
+                Ok(Some(slice)) => {
+                    self.shared.metrics.delivered_bytes.inc_by(slice.len() as u64);
+                    return Piece::Data(slice);
+                }
                 Ok(None) => self.sending = None,
                 Err(status) => return Piece::End(status),
             }
@@ -208,7 +211,7 @@ impl Subscription {
             if self.too_old.as_mut().is_some_and(|too_old| too_old.as_mut().now_or_never().is_some()) {
                 return Err(status::stream_age());
             }
-            if self.checkpoint_due.as_mut().now_or_never().is_some() {
+            if Instant::now() >= self.checkpoint_due.deadline() {
                 return Ok(self.checkpoint_message().await);
             }
             let head = self.tail.borrow().head;
@@ -242,11 +245,7 @@ impl Subscription {
         };
         tokio::select! {
             changed = self.tail.changed() => changed.map_err(|_| status::draining()),
-            () = &mut self.checkpoint_due => {
-                // It has fired: it must not be polled again before it is set anew, which a checkpoint does.
-                self.checkpoint_due.as_mut().reset(Instant::now());
-                Ok(())
-            }
+            () = &mut self.checkpoint_due => Ok(()),
             () = too_old => Err(status::stream_age()),
             () = self.shared.drain.cancelled() => Ok(()),
         }
@@ -283,6 +282,8 @@ impl Subscription {
             }
             let size = match self.shared.feed.size(entry).await {
                 Ok(Some(size)) => size,
+                // What is ready is sent first, as the position has moved past it; the same is met again then.
+                _ if !message.is_empty() => break,
                 Ok(None) => return Err(status::cursor_expired(&start::ends(&self.shared.feed).await?)),
                 Err(error) => return Err(status::log_unavailable(&error)),
             };

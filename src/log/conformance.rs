@@ -40,13 +40,13 @@ pub struct Settings {
 
 /// Everything goes as soon as it is there.
 const KEEP_NOTHING: Settings = Settings { retention: Some(Duration::ZERO), ..DEFAULT };
-const DEFAULT: Settings = Settings {
+pub const DEFAULT: Settings = Settings {
     retention: None,
     retention_bytes: None,
-    dedupe_window: Duration::from_secs(72 * 60 * 60),
+    dedupe_window: Duration::from_hours(72),
     dedupe_max_entries: 1_000_000,
     queue_bytes: 64 << 20,
-    queue_timeout: Duration::from_secs(60),
+    queue_timeout: Duration::from_mins(1),
 };
 
 /// Makes a test of each case, on a fixture of its own.
@@ -117,6 +117,7 @@ fn record(endpoint: &str, id: &str, body: impl Into<Bytes>) -> NewRecord {
         user_id: "tenantId-1".to_owned(),
         signature: Bytes::from_static(&[7; 64]),
         traceparent: String::new(),
+        content_encoding: String::new(),
         body: body.into(),
     }
 }
@@ -144,13 +145,13 @@ async fn floor(log: &dyn Log) -> Position {
 }
 
 /// Waits until retention has removed everything.
-async fn until_empty(log: &dyn Log) {
+pub async fn until_empty(log: &dyn Log) {
     until("retention removes everything", async || (floor(log).await == head(log)).then_some(())).await;
 }
 
 /// Asks again until there is an answer; fails when there is none for long.
-async fn until<T>(what: &str, mut answer: impl AsyncFnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + Duration::from_secs(60);
+pub async fn until<T>(what: &str, mut answer: impl AsyncFnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_mins(1);
     loop {
         if let Some(answer) = answer().await {
             return answer;

@@ -14,6 +14,7 @@ mod dedupe;
 mod disk;
 mod reader;
 mod schema;
+mod severity;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -133,6 +134,7 @@ impl Embedded {
         let path = options.data_dir.join("events.db");
         let failed = |source| OpenError::Database { path: options.data_dir.clone(), source };
         let connection = schema::open(&options.data_dir, &path)?;
+        checkpoint::settle(&connection, &path).map_err(failed)?;
         let (id, _) = schema::log_row(&connection).map_err(failed)?;
         let (health_changes, health) = watch::channel(Health::Good);
         let health_changes = Arc::new(health_changes);

@@ -150,8 +150,9 @@ where
     loop {
         tokio::select! {
             biased;
-            result = connection.as_mut() => return result.map_or_else(End::Http, |()| End::Closed),
+            // Before the connection, so that an answer that is given while draining says that it is the last.
             () = drain.cancelled() => break,
+            result = connection.as_mut() => return result.map_or_else(End::Http, |()| End::Closed),
             _ = looks.tick() => match watch.look(activity, Instant::now()) {
                 Verdict::Fine => {}
                 Verdict::Idle => connection.as_mut().graceful_shutdown(),
@@ -177,6 +178,8 @@ where
     C: GracefulConnection<Error = hyper::Error>,
 {
     let started = activity.started();
+    // Hyper, asked for a graceful end now, would not wait for the request; asked once it runs, it may be too late.
+    activity.end_with_next_answer();
     let until = Instant::now() + LINGER;
     let mut looks = interval(LINGER_STEP);
     loop {
@@ -219,7 +222,7 @@ impl Watch {
         let shortest = match version {
             Version::Http1 => limits.head_timeout.min(limits.idle_timeout.unwrap_or(Duration::MAX)),
             // A dead peer is found by pings, and half a request's head is bounded with all others' on the connection.
-            Version::Http2 => limits.idle_timeout.unwrap_or(Duration::from_secs(3_600)),
+            Version::Http2 => limits.idle_timeout.unwrap_or(Duration::from_hours(1)),
         };
         Self {
             version,

@@ -120,11 +120,11 @@ async fn bind_unix(address: &Address, path: &Path, mode: u32) -> Result<(UnixLis
         Err(e) => return Err(failed(e)),
     }
     let workshop = Workshop::make_beside(path).map_err(failed)?;
-    let made = workshop.0.join("s");
-    let listener = UnixListener::bind(&made).map_err(failed)?;
-    fs::set_permissions(&made, Permissions::from_mode(mode)).map_err(failed)?;
-    let identity = identity(&made).map_err(failed)?;
-    fs::rename(&made, path).map_err(failed)?;
+    let socket = workshop.0.join("s");
+    let listener = UnixListener::bind(&socket).map_err(failed)?;
+    fs::set_permissions(&socket, Permissions::from_mode(mode)).map_err(failed)?;
+    let identity = identity(&socket).map_err(failed)?;
+    fs::rename(&socket, path).map_err(failed)?;
     Ok((listener, SocketFile { path: path.to_owned(), identity }))
 }
 

@@ -19,7 +19,7 @@ use http_body::Body as _;
 use tokio::time::{Instant, Sleep, sleep};
 
 use super::{
-    budget::{NoRoom, Room, SMALL_BODY_BYTES},
+    budget::{GIVE_WAY_EVERY, NoRoom, Room, SMALL_BODY_BYTES},
     settings::Pace,
     signature::Verifier,
 };
@@ -202,7 +202,7 @@ impl Running {
         let taken = (now - self.began).saturating_sub(room.waited().saturating_sub(self.waited));
         let positive = |left: Duration| Some(left).filter(|left| !left.is_zero());
         let within = |grace: Duration, rate: u32| {
-            let sending = Duration::from_secs_f64(self.received as f64 / f64::from(rate.max(1)));
+            let sending = Duration::from_secs(self.received as u64) / rate.max(1);
             (grace + sending).min(pace.total).checked_sub(taken).and_then(positive)
         };
         let idle = pace.idle.checked_sub(now - self.last).and_then(positive).ok_or(BodyError::TooSlow)?;
@@ -210,8 +210,11 @@ impl Running {
         if !room.is_pressed() {
             return Ok(usual.min(idle));
         }
-        let pressed = within(pace.pressed_grace, pace.pressed_bytes_per_second).ok_or(BodyError::NoRoom)?;
-        Ok(usual.min(idle).min(pressed))
+        match within(pace.pressed_grace, pace.pressed_bytes_per_second) {
+            Some(left) => Ok(left.min(usual).min(idle)),
+            None if room.gives_way(now) => Err(BodyError::NoRoom),
+            None => Ok(GIVE_WAY_EVERY),
+        }
     }
 }
 

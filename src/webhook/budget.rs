@@ -7,19 +7,19 @@
 //! - When the shared room is used up, a large body waits for more of it or for the turn, whichever comes first. The turn
 //!   is room for all of it, so its holder waits no more, and gives back what it had: however many half-read bodies there
 //!   are, one of them always goes on.
-//! - Waiting is bounded. While somebody waits, those who hold room have to send at a pace (see `body`), so nobody keeps
-//!   it by sending a byte now and then.
+//! - Waiting is bounded. While somebody waits, those who hold room have to send at a pace (see `body`) or give way, one
+//!   after the other, so nobody keeps it by sending a byte now and then.
 
 use std::{
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering::Relaxed},
     },
     time::Duration,
 };
 
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError},
+    sync::{OwnedSemaphorePermit, Semaphore},
     time::{Instant, timeout},
 };
 
@@ -28,6 +28,9 @@ pub const SMALL_BODY_BYTES: usize = 64 * 1024;
 
 /// Less is no budget: it would hold a handful of bodies.
 const LEAST_BYTES: usize = 4 * 1024 * 1024;
+
+/// While somebody waits, one body gives way each so often: time for the one who waits to take what was given.
+pub const GIVE_WAY_EVERY: Duration = Duration::from_millis(5);
 
 /// A budget in which not every allowed body has room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,20 +63,19 @@ pub struct Budget {
 
 struct Part {
     free: Arc<Semaphore>,
-    /// Who waits for it.
+    /// How many wait for it.
     waiting: AtomicUsize,
+    /// When a body gave way last.
+    gave_way: Mutex<Option<Instant>>,
 }
 
 impl Part {
     fn new(bytes: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(bytes)), waiting: AtomicUsize::new(0) }
+        Self { free: Arc::new(Semaphore::new(bytes)), waiting: AtomicUsize::new(0), gave_way: Mutex::new(None) }
     }
 
     fn try_take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
-        match Arc::clone(&self.free).try_acquire_many_owned(permits(bytes)) {
-            Ok(permit) => Some(permit),
-            Err(TryAcquireError::NoPermits | TryAcquireError::Closed) => None,
-        }
+        Arc::clone(&self.free).try_acquire_many_owned(permits(bytes)).ok()
     }
 
     async fn take(&self, bytes: usize) -> OwnedSemaphorePermit {
@@ -157,11 +159,25 @@ impl Room {
     /// True if others wait for room of this kind.
     #[must_use]
     pub fn is_pressed(&self) -> bool {
-        let part = match self.held {
+        self.part().waiting.load(Relaxed) > 0
+    }
+
+    /// Asked by a body that is behind its pace: true if it is the one that has to go now.
+    #[must_use]
+    pub fn gives_way(&self, now: Instant) -> bool {
+        let mut last = self.part().gave_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let goes = self.is_pressed() && last.is_none_or(|last| now.duration_since(last) >= GIVE_WAY_EVERY);
+        if goes {
+            *last = Some(now);
+        }
+        goes
+    }
+
+    fn part(&self) -> &Part {
+        match self.held {
             Held::Small(_) => &self.budget.small,
             Held::Large(_) | Held::Turn { .. } => &self.budget.large,
-        };
-        part.waiting.load(Relaxed) > 0
+        }
     }
 
     /// Makes it hold `bytes` at least. Cancelling this leaves it as it was.
@@ -180,12 +196,11 @@ impl Room {
                 join(held, taken);
             }
             Held::Small(_) => {
-                self.held = match budget.try_large(bytes) {
-                    Some(held) => held,
-                    None => {
-                        let _mover = budget.movers.try_acquire().map_err(|_| NoRoom)?;
-                        wait(&budget.large, &mut self.may_wait, budget.take_large(bytes)).await?
-                    }
+                self.held = if let Some(held) = budget.try_large(bytes) {
+                    held
+                } else {
+                    let _mover = budget.movers.try_acquire().map_err(|_| NoRoom)?;
+                    wait(&budget.large, &mut self.may_wait, budget.take_large(bytes)).await?
                 };
             }
             Held::Large(held) => {

@@ -69,7 +69,7 @@ impl Default for Pace {
     fn default() -> Self {
         Self {
             idle: Duration::from_secs(10),
-            total: Duration::from_secs(60),
+            total: Duration::from_mins(1),
             grace: Duration::from_secs(10),
             bytes_per_second: 64 * 1024,
             pressed_grace: Duration::from_secs(2),

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, stream};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -60,15 +61,37 @@ impl Sender {
         self.post("/webhooks/smile", Some(&signature), body).await.status().as_u16()
     }
 
-    /// As `send`; None if there was no answer.
-    pub async fn try_send(&self, body: impl Into<Bytes>) -> Option<u16> {
-        self.try_post(body).await.map(|answer| answer.status().as_u16())
+    /// As `send`, to any endpoint with the same secret.
+    pub async fn send_to(&self, endpoint: &str, body: impl Into<Bytes>) -> u16 {
+        let body = body.into();
+        let signature = sign(&body);
+        self.post(&format!("/webhooks/{endpoint}"), Some(&signature), body).await.status().as_u16()
     }
 
-    /// As `send`, with the whole answer; None if there was none.
-    pub async fn try_post(&self, body: impl Into<Bytes>) -> Option<Response<Bytes>> {
+    /// Sends them all, so many at once, in any order.
+    ///
+    /// # Panics
+    /// If one is not answered with 200.
+    pub async fn send_all(&self, bodies: impl IntoIterator<Item = impl Into<Bytes>>, at_once: usize) {
+        let sending = bodies.into_iter().map(|body| self.send(body));
+        let answers: Vec<_> = stream::iter(sending).buffer_unordered(at_once).collect().await;
+        assert!(answers.iter().all(|answer| *answer == 200), "{answers:?}");
+    }
+
+    /// As `send`; None if there was no answer.
+    pub async fn try_send(&self, body: impl Into<Bytes>) -> Option<u16> {
+        self.try_send_to("smile", body).await
+    }
+
+    /// As `send_to`; None if there was no answer.
+    pub async fn try_send_to(&self, endpoint: &str, body: impl Into<Bytes>) -> Option<u16> {
+        self.try_post(endpoint, body).await.map(|answer| answer.status().as_u16())
+    }
+
+    /// As `send_to`, with the whole answer; None if there was none.
+    pub async fn try_post(&self, endpoint: &str, body: impl Into<Bytes>) -> Option<Response<Bytes>> {
         let body = body.into();
-        let request = Request::post(format!("{}/webhooks/smile", self.base))
+        let request = Request::post(format!("{}/webhooks/{endpoint}", self.base))
             .header("smile-signature", sign(&body))
             .body(Full::new(body))
             .unwrap();
@@ -126,6 +149,16 @@ pub fn large_body(id: &str, bytes: usize) -> String {
     let body = body(id);
     let padding = bytes.saturating_sub(body.len() + 13);
     format!(r#"{},"padding":"{}"}}"#, &body[..body.len() - 1], "x".repeat(padding))
+}
+
+/// A webhook with so many bytes, nearly all of them in a field that its typed form has as well.
+pub fn large_typed_body(id: &str, bytes: usize) -> String {
+    let (start, end) = (
+        format!(r#"{{"id":"{id}","version":1,"type":"ACCOUNT_CONNECTED","data":{{"userId":"u-1","loginName":""#),
+        r#""}}"#,
+    );
+    let padding = bytes.saturating_sub(start.len() + end.len());
+    format!("{start}{}{end}", "x".repeat(padding))
 }
 
 /// Trusts any certificate: whose it is, other tests ask.
@@ -252,13 +285,19 @@ pub struct Reader {
     pub checkpoint: Checkpoint,
     /// Read and not yet asked for.
     ready: std::collections::VecDeque<Event>,
+    /// The sequence of the last event seen.
+    last: u64,
 }
 
 impl Reader {
     pub async fn open(client: &mut RelayServiceClient<Channel>, request: SubscribeRequest) -> Result<Self, Status> {
-        let mut stream = client.subscribe(request).await?.into_inner();
-        let first = stream.message().await?.and_then(|message| message.checkpoint).expect("a checkpoint, at once");
-        Ok(Self { stream, checkpoint: first.clone(), first, ready: Default::default() })
+        let opening = async {
+            let mut stream = client.subscribe(request).await?.into_inner();
+            let first = stream.message().await?.and_then(|message| message.checkpoint).expect("a checkpoint, at once");
+            Ok::<_, Status>((stream, first))
+        };
+        let (stream, first) = tokio::time::timeout(PATIENCE, opening).await.expect("an answer in time")?;
+        Ok(Self { stream, checkpoint: first.clone(), first, ready: Default::default(), last: 0 })
     }
 
     /// The next event; None at a good end.
@@ -273,8 +312,15 @@ impl Reader {
     }
 
     /// The next message, whatever it holds.
+    ///
+    /// # Panics
+    /// If none comes in time, or its events are not in order.
     pub async fn message(&mut self) -> Result<Option<SubscribeResponse>, Status> {
         let message = tokio::time::timeout(PATIENCE, self.stream.message()).await.expect("a message in time")?;
+        for event in message.iter().flat_map(|message| &message.events) {
+            assert!(event.sequence > self.last, "{} after {}", event.sequence, self.last);
+            self.last = event.sequence;
+        }
         if let Some(checkpoint) = message.as_ref().and_then(|message| message.checkpoint.clone()) {
             self.checkpoint = checkpoint;
         }

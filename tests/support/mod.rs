@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod program;
+pub mod stream;
 pub mod wire;
 
 use std::{
@@ -206,6 +207,14 @@ impl Relay {
     pub async fn grpc(&self) -> RelayServiceClient<Channel> {
         let channel = Channel::from_shared(format!("http://{}", self.grpc)).unwrap().connect().await.unwrap();
         RelayServiceClient::new(channel)
+    }
+
+    /// A gRPC client on a connection of its own, with what it lets the relay send before it has read it: on each
+    /// stream, and on all together.
+    pub async fn grpc_with_windows(&self, stream: u32, connection: u32) -> RelayServiceClient<Channel> {
+        let endpoint = Channel::from_shared(format!("http://{}", self.grpc)).unwrap();
+        let endpoint = endpoint.initial_stream_window_size(stream).initial_connection_window_size(connection);
+        RelayServiceClient::new(endpoint.connect().await.unwrap())
     }
 
     pub fn signal(&self, signal: rustix::process::Signal) {

@@ -74,7 +74,7 @@ impl Template {
 
 impl Body {
     fn of(bytes: Bytes) -> Self {
-        let envelope = Envelope::of(&bytes);
+        let envelope = Envelope::of(&bytes, "");
         Self { type_name: envelope.type_name, id: envelope.id, bytes }
     }
 }

@@ -54,7 +54,7 @@ mod tests {
     fn counts_what_became_of_each() {
         let mut tally = Tally::default();
         for n in 1..=100 {
-            let body = if n == 1 { r#"{"duplicate":true}"# } else { "" };
+            let body = if n == 1 { r#"{"status":"duplicate"}"# } else { "" };
             let status = http::StatusCode::from_u16(if n > 98 { 503 } else { 200 }).unwrap();
             tally.count(&Ok(Answer { status, body: body.into(), took: Duration::from_millis(n) }));
         }

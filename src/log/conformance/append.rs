@@ -10,7 +10,11 @@ use crate::log::AppendError;
 pub async fn every_column_comes_back(fixture: &dyn Fixture) {
     let log = fixture.open(DEFAULT).await;
     let every_byte: Vec<u8> = (0..=255).collect();
-    let usual = NewRecord { traceparent: "00-ab-cd-01".into(), ..record("smile", "et-1", every_byte) };
+    let usual = NewRecord {
+        traceparent: "00-ab-cd-01".into(),
+        content_encoding: "br".into(),
+        ..record("smile", "et-1", every_byte)
+    };
     let empty = NewRecord {
         source: EventSource::Widget,
         type_name: String::new(),
@@ -37,6 +41,7 @@ pub async fn every_column_comes_back(fixture: &dyn Fixture) {
             user_id: found.user_id,
             signature: found.signature,
             traceparent: found.traceparent,
+            content_encoding: found.content_encoding,
             body: found.body,
         };
         assert!(back == new, "record {sequence} came back otherwise");

@@ -5,10 +5,11 @@
 //! (see `writer`).
 
 use std::{
+    fs::File,
+    io,
     path::Path,
     sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
+        Arc, Mutex, PoisonError,
         mpsc::{self, RecvTimeoutError},
     },
     thread::JoinHandle,
@@ -18,7 +19,10 @@ use std::{
 use rusqlite::Connection;
 use tokio::sync::watch;
 
-use super::{Health, writer};
+use super::{
+    Health, schema,
+    severity::{Severity, severity},
+};
 
 /// What little was written is moved after this time.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -27,38 +31,35 @@ const INTERVAL: Duration = Duration::from_secs(1);
 pub struct Checkpoints {
     /// Dropped to end the thread.
     wake: Option<mpsc::SyncSender<()>>,
-    /// Pages in the write-ahead log, as of the last checkpoint.
-    pages: Arc<AtomicU64>,
+    /// Held by whoever checkpoints, as two can't at the same time.
+    turn: Arc<Mutex<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Checkpoints {
     pub fn start(path: &Path, health: Arc<watch::Sender<Health>>) -> rusqlite::Result<Self> {
-        let connection = Connection::open(path)?;
+        let connection = schema::connect(path)?;
         connection
             .execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -256;")?;
         // One wish is as good as many.
         let (wake, wishes) = mpsc::sync_channel(1);
-        let pages = Arc::new(AtomicU64::new(0));
-        let seen = Arc::clone(&pages);
+        let turn = Arc::new(Mutex::new(()));
+        let turns = Arc::clone(&turn);
         let thread = std::thread::Builder::new()
             .name("log-checkpoint".into())
             .spawn(move || {
                 while wishes.recv_timeout(INTERVAL) != Err(RecvTimeoutError::Disconnected) {
-                    match run(&connection, "PASSIVE") {
-                        Ok(in_log) => seen.store(in_log, Ordering::Relaxed),
-                        Err(e) => match writer::severity(&e) {
-                            writer::Severity::Full | writer::Severity::Busy => {}
-                            writer::Severity::Fatal => {
-                                health.send_replace(Health::Failed(format!("checkpoint: {e}")));
-                                return;
-                            }
-                        },
+                    let _turn = turns.lock().unwrap_or_else(PoisonError::into_inner);
+                    if let Err(e) = run(&connection, "PASSIVE")
+                        && severity(&e) == Severity::Fatal
+                    {
+                        health.send_replace(Health::Failed(format!("checkpoint: {e}")));
+                        return;
                     }
                 }
             })
             .map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
-        Ok(Self { wake: Some(wake), pages, thread: Some(thread) })
+        Ok(Self { wake: Some(wake), turn, thread: Some(thread) })
     }
 
     /// Asks for a checkpoint soon.
@@ -69,14 +70,16 @@ impl Checkpoints {
         }
     }
 
-    /// Pages in the write-ahead log, as of the last checkpoint.
-    pub fn pages(&self) -> u64 {
-        self.pages.load(Ordering::Relaxed)
-    }
-
-    /// The writer has started the write-ahead log over.
-    pub fn started_over(&self) {
-        self.pages.store(0, Ordering::Relaxed);
+    /// Starts the write-ahead log over, and says whether nobody was in the way. If `wait`, a checkpoint that is under way
+    /// is waited for.
+    pub fn start_over(&self, connection: &Connection, wait: bool) -> rusqlite::Result<Outcome> {
+        let turn = self.turn.try_lock().ok();
+        let _turn = match turn {
+            None if wait => self.turn.lock().unwrap_or_else(PoisonError::into_inner),
+            None => return Ok(Outcome::Underway),
+            Some(turn) => turn,
+        };
+        run(connection, "RESTART")
     }
 
     /// Ends the thread, after the checkpoint it is at.
@@ -88,11 +91,50 @@ impl Checkpoints {
     }
 }
 
-/// Runs a checkpoint of the given mode; returns the pages in the write-ahead log, 0 if it will start over.
-pub fn run(connection: &Connection, mode: &str) -> rusqlite::Result<u64> {
+impl Drop for Checkpoints {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// How a checkpoint ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It did all that its mode asks for.
+    Done,
+    /// Somebody else reads what would have to go, or holds the database.
+    Held,
+    /// Our own other checkpoint is at it.
+    Underway,
+}
+
+/// Runs a checkpoint of the given mode.
+pub fn run(connection: &Connection, mode: &str) -> rusqlite::Result<Outcome> {
     connection.query_row(&format!("PRAGMA wal_checkpoint({mode})"), [], |row| {
-        let (busy, in_log, moved): (i64, i64, i64) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let done = busy == 0 && in_log == moved && mode != "PASSIVE";
-        Ok(if done { 0 } else { in_log.max(0).cast_unsigned() })
+        Ok(if row.get::<_, i64>(0)? == 0 { Outcome::Done } else { Outcome::Held })
     })
+}
+
+/// Makes durable what the last process has written. It may have ended between a write and its fsync, or by a failed one:
+/// then what is read back is in the kernel's memory only, and must be written again before anybody relies on it.
+pub fn settle(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    match File::open(log).and_then(|log| log.sync_all()) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => {
+            return Err(rusqlite::Error::ToSqlConversionFailure(Box::new(e)));
+        }
+        _ => {}
+    }
+    match run(connection, "TRUNCATE") {
+        Err(e) if severity(&e) == Severity::Fatal => Err(e),
+        // What there is no room for, or somebody reads, stays in the write-ahead log, which is durable by now.
+        _ => Ok(()),
+    }
+}
+
+/// Pages in the write-ahead log, from its index: touches no disk.
+pub fn pages(connection: &Connection) -> rusqlite::Result<u64> {
+    let pages = connection.prepare_cached("PRAGMA wal_checkpoint(NOOP)")?.query_row([], |row| row.get::<_, i64>(1))?;
+    Ok(pages.max(0).cast_unsigned())
 }

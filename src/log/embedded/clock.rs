@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::event::UnixMicros;
 
-const LEAP: Duration = Duration::from_secs(60 * 60);
-const CONFIRMED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+const LEAP: Duration = Duration::from_hours(1);
+const CONFIRMED_AFTER: Duration = Duration::from_hours(24);
 
 /// Both clocks at one moment.
 #[derive(Clone, Copy, Debug)]

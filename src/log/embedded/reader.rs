@@ -61,7 +61,7 @@ pub fn slice(connection: &mut Connection, first: u64, last: u64, body_limit: u64
     let records = read
         .prepare_cached(
             "SELECT sequence, received_at, record_check, conflicts_with, source, endpoint, id, type_name, user_id,
-                    traceparent, signature, length(body), CASE WHEN length(body) <= ?3 THEN body END
+                    traceparent, content_encoding, signature, length(body), CASE WHEN length(body) <= ?3 THEN body END
              FROM events WHERE sequence BETWEEN ?1 AND ?2 ORDER BY sequence",
         )?
         .query_map(params![signed(first), signed(last), signed(body_limit)], record)?
@@ -82,9 +82,10 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         type_name: row.get(7)?,
         user_id: row.get(8)?,
         traceparent: row.get(9)?,
-        signature: Bytes::copy_from_slice(row.get_ref(10)?.as_blob()?),
-        body_bytes: unsigned(11)?,
-        body: row.get_ref(12)?.as_blob_or_null()?.map(Bytes::copy_from_slice).unwrap_or_default(),
+        content_encoding: row.get(10)?,
+        signature: Bytes::copy_from_slice(row.get_ref(11)?.as_blob()?),
+        body_bytes: unsigned(12)?,
+        body: row.get_ref(13)?.as_blob_or_null()?.map(Bytes::copy_from_slice).unwrap_or_default(),
     })
 }
 

@@ -3,12 +3,13 @@
 //! - `events`: a row a record, by sequence alone. There is no other index: one on random ids would cost more than all
 //!   else together (measured: three to four times the CPU of an append).
 //! - `seen`: a narrow row a record: hashes of its id and of its body. Rebuilds the ids to remember at start, and finds
-//!   records by id, without touching bodies. Kept until the record is gone and the dedupe window has passed.
+//!   records by id, without touching bodies. Kept until the record is gone and the dedupe window has passed; that of the
+//!   last record stays, for its time of receipt.
 //! - `log`: one row: the log's id, and the last record that retention removed, whose check old cursors still need.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{LogId, OpenError, Position};
@@ -16,6 +17,9 @@ use super::{LogId, OpenError, Position};
 /// "SmRl": marks the database file as ours.
 const APPLICATION_ID: i64 = 0x536D_526C;
 const VERSION: i64 = 1;
+
+/// How long to wait for somebody else who holds the database, such as SQLite's shell.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const TABLES: &str = "
     CREATE TABLE log (
@@ -35,6 +39,7 @@ const TABLES: &str = "
         type_name       TEXT NOT NULL,
         user_id         TEXT NOT NULL,
         traceparent     TEXT NOT NULL,
+        content_encoding TEXT NOT NULL,
         signature       BLOB NOT NULL,
         body            BLOB NOT NULL           -- last: large ones continue in overflow pages
     );
@@ -46,7 +51,7 @@ const TABLES: &str = "
     );
 ";
 
-/// Opens the database for writing, and makes its tables if it is new.
+/// Opens the database for writing, and makes its tables if it is new. Changes nothing in one that is not ours.
 pub fn open(data_dir: &Path, path: &Path) -> Result<Connection, OpenError> {
     let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
         Some(rusqlite::ErrorCode::NotADatabase) => {
@@ -55,26 +60,35 @@ pub fn open(data_dir: &Path, path: &Path) -> Result<Connection, OpenError> {
         _ => OpenError::Database { path: data_dir.into(), source },
     };
     let mut connection = connect(path).map_err(failed)?;
-    let number = |connection: &Connection, pragma: &str| {
-        connection.query_row(&format!("PRAGMA {pragma}"), [], |row| row.get::<_, i64>(0)).map_err(failed)
-    };
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
-    if tables == 0 {
+    let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
+    let is_new = number("SELECT count(*) FROM sqlite_schema")? == 0;
+    if !is_new {
+        if number("PRAGMA application_id")? != APPLICATION_ID {
+            return Err(OpenError::Foreign { path: data_dir.into(), reason: "a database of something else".into() });
+        }
+        let found = number("PRAGMA user_version")?;
+        if found > VERSION {
+            return Err(OpenError::Newer { path: data_dir.into(), found, known: VERSION });
+        }
+    }
+    configure(&connection).map_err(failed)?;
+    if is_new {
         create(&mut connection).map_err(failed)?;
-        super::disk::sync_dir(data_dir).map_err(|source| OpenError::Unusable { path: data_dir.into(), source })?;
-    } else if number(&connection, "application_id")? != APPLICATION_ID {
-        return Err(OpenError::Foreign { path: data_dir.into(), reason: "a database of something else".into() });
     }
-    let found = number(&connection, "user_version")?;
-    if found > VERSION {
-        return Err(OpenError::Newer { path: data_dir.into(), found, known: VERSION });
-    }
+    super::disk::sync_dir(data_dir).map_err(|source| OpenError::Unusable { path: data_dir.into(), source })?;
     Ok(connection)
 }
 
-fn connect(path: &Path) -> rusqlite::Result<Connection> {
+/// A connection that can write. Closing it moves nothing: after a failed fsync that could destroy what is still there,
+/// as the kernel may have dropped the pages it could not write.
+pub fn connect(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open(path)?;
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    Ok(connection)
+}
+
+fn configure(connection: &Connection) -> rusqlite::Result<()> {
     // Page size and auto_vacuum count only before the first table. 8 KiB pages: the least CPU for groups of 16 to 256
     // events of 700 bytes, and the shortest p99 together with 16 KiB (4, 8 and 16 KiB measured).
     connection.execute_batch(
@@ -85,11 +99,10 @@ fn connect(path: &Path) -> rusqlite::Result<Connection> {
          PRAGMA wal_autocheckpoint = 0;
          PRAGMA journal_size_limit = 67108864;
          PRAGMA temp_store = MEMORY;
-         PRAGMA cache_size = -4096;
-         PRAGMA busy_timeout = 5000;",
+         PRAGMA cache_size = -4096;",
     )?;
     connection.set_prepared_statement_cache_capacity(32);
-    Ok(connection)
+    Ok(())
 }
 
 fn create(connection: &mut Connection) -> rusqlite::Result<()> {
@@ -105,7 +118,8 @@ fn create(connection: &mut Connection) -> rusqlite::Result<()> {
 pub fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
     let connection =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-    connection.execute_batch("PRAGMA cache_size = -1024; PRAGMA busy_timeout = 5000;")?;
+    connection.execute_batch("PRAGMA cache_size = -1024;")?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
     Ok(connection)
 }
 

@@ -9,61 +9,47 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, ErrorCode, OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::watch;
 
 use super::{
     Append, AppendError, Appended, Command, Health, NewRecord, Options, Position,
-    checkpoint::{self, Checkpoints},
+    checkpoint::{self, Checkpoints, Outcome},
     clock::{Clock, Reading, micros},
     dedupe::{Dedupe, Relation},
     disk::{DirectoryLock, Reserve},
     schema,
+    severity::{Severity, severity},
 };
 use crate::event::UnixMicros;
 
 /// A group ends at as many records, or bytes of bodies.
 const GROUP_RECORDS: usize = 1024;
 const GROUP_BYTES: usize = 8 << 20;
-/// Records, and bytes of bodies, that one step of retention removes.
-const STEP_RECORDS: i64 = 512;
-const STEP_BYTES: u64 = 4 << 20;
+/// Records, and bytes of bodies, that one step of retention removes: no less than a group adds, or it would fall behind.
+const STEP_RECORDS: i64 = 1024;
+const STEP_BYTES: u64 = GROUP_BYTES as u64;
 /// How often the writer looks for work of its own when nothing arrives.
 const IDLE: Duration = Duration::from_secs(1);
 /// How often a full disk is tried again.
 const FULL_INTERVAL: Duration = Duration::from_millis(100);
-/// A checkpoint is asked for after as many bytes.
-const CHECKPOINT_BYTES: usize = 4 << 20;
+/// A checkpoint is asked for after as many pages (4 MiB).
+const CHECKPOINT_PAGES: u64 = 512;
 /// The writer starts the write-ahead log over when it holds as many pages (64 MiB).
 const WAL_PAGES: u64 = 8192;
-
-/// How bad an error of the database is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// There is no room; nothing was written.
-    Full,
-    /// Somebody else, such as SQLite's shell, holds the database.
-    Busy,
-    /// Nothing can be trusted any more.
-    Fatal,
-}
-
-pub fn severity(error: &rusqlite::Error) -> Severity {
-    let Some(code) = error.sqlite_error() else { return Severity::Fatal };
-    match code.code {
-        ErrorCode::DiskFull => Severity::Full,
-        // The index of the write-ahead log could not grow: before anything was written.
-        _ if code.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE => Severity::Full,
-        ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Severity::Busy,
-        _ => Severity::Fatal,
-    }
-}
+/// From here on (128 MiB) it waits for a checkpoint that is under way.
+const WAL_LIMIT_PAGES: u64 = 2 * WAL_PAGES;
+/// It waits so long for those who read what would have to go, and tries again after as many pages more (8 MiB).
+const RESTART_WAIT: Duration = Duration::from_millis(100);
+const RESTART_AGAIN_PAGES: u64 = 1024;
 
 pub struct Writer {
     connection: Connection,
     checkpoints: Checkpoints,
-    /// Bytes written since the last checkpoint was asked for.
-    unchecked: usize,
+    /// Pages in the write-ahead log when a checkpoint was last asked for.
+    wished_at: u64,
+    /// Pages in the write-ahead log when it is to start over.
+    restart_at: u64,
     dedupe: Dedupe,
     dedupe_window: UnixMicros,
     head: Position,
@@ -78,8 +64,16 @@ pub struct Writer {
     /// There may be more to remove or forget at once.
     more_to_tidy: bool,
     next_tidy: Instant,
-    /// Let go of when the writer ends, last of all.
+    /// Let go of when the writer ends, last of all: the connections are closed by then.
     _lock: DirectoryLock,
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.fail("the writer panicked".into());
+        }
+    }
 }
 
 impl Writer {
@@ -92,35 +86,36 @@ impl Writer {
     ) -> rusqlite::Result<(Self, watch::Receiver<Position>)> {
         let started = Instant::now();
         let now = Reading::now(started);
-        let newest = connection
-            .query_row(
-                "SELECT sequence, record_check, received_at FROM events ORDER BY sequence DESC LIMIT 1",
-                [],
-                |row| {
-                    let at = Position {
-                        sequence: row.get::<_, i64>(0)?.cast_unsigned(),
-                        check: row.get::<_, i64>(1)?.cast_unsigned(),
-                    };
-                    Ok((at, row.get(2)?))
-                },
-            )
+        let head = connection
+            .query_row("SELECT sequence, record_check FROM events ORDER BY sequence DESC LIMIT 1", [], |row| {
+                Ok(Position {
+                    sequence: row.get::<_, i64>(0)?.cast_unsigned(),
+                    check: row.get::<_, i64>(1)?.cast_unsigned(),
+                })
+            })
             .optional()?;
         let (_, floor) = schema::log_row(&connection)?;
-        let (head, last) = newest.unwrap_or((floor, 0));
+        let head = head.unwrap_or(floor);
+        // The last record is always seen, also when it is removed.
+        let last = connection
+            .query_row("SELECT received_at FROM seen ORDER BY sequence DESC LIMIT 1", [], |row| row.get(0))
+            .optional()?
+            .unwrap_or(0);
         let dedupe_window = micros(options.dedupe_window);
         let dedupe = Dedupe::load(&connection, now.wall.saturating_sub(dedupe_window), options.dedupe_max_entries)?;
         tracing::info!(
             latest = head.sequence,
             earliest = floor.sequence + 1,
             ids_remembered = dedupe.remembered(),
-            took_ms = started.elapsed().as_millis(),
+            took = ?started.elapsed(),
             "log open"
         );
         let (head_changes, heads) = watch::channel(head);
         let mut writer = Self {
             connection,
             checkpoints,
-            unchecked: 0,
+            wished_at: 0,
+            restart_at: WAL_PAGES,
             dedupe,
             dedupe_window,
             head,
@@ -201,7 +196,6 @@ impl Writer {
         let result = if self.is_full() { self.find_repeated(&group) } else { self.store(&group, &mut stored) };
         match result {
             Ok(answers) => {
-                self.unchecked += bytes + group.len() * super::OVERHEAD_BYTES / 2;
                 if let Some((_, newest)) = stored.last() {
                     self.head = *newest;
                     self.head_changes.send_replace(self.head);
@@ -237,7 +231,8 @@ impl Writer {
         {
             let mut events = self.connection.prepare_cached(
                 "INSERT INTO events (sequence, received_at, record_check, conflicts_with, source, endpoint, id,
-                    type_name, user_id, traceparent, signature, body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    type_name, user_id, traceparent, content_encoding, signature, body)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?;
             let mut seen = self.connection.prepare_cached("INSERT INTO seen VALUES (?, ?, ?, ?)")?;
             let mut sequence = self.head.sequence;
@@ -264,6 +259,7 @@ impl Writer {
                     record.type_name,
                     record.user_id,
                     record.traceparent,
+                    record.content_encoding,
                     record.signature.as_ref(),
                     record.body.as_ref(),
                 ])?;
@@ -369,18 +365,33 @@ impl Writer {
     }
 
     fn keep_wal_short(&mut self) {
-        if self.unchecked >= CHECKPOINT_BYTES {
-            self.unchecked = 0;
-            self.checkpoints.wish();
+        if let Err(error) = self.shorten_wal() {
+            self.failed("checkpoint", &error);
         }
-        if self.checkpoints.pages() >= WAL_PAGES {
-            match checkpoint::run(&self.connection, "RESTART") {
-                Ok(_) => self.checkpoints.started_over(),
-                Err(error) => {
-                    self.failed("checkpoint", &error);
-                }
+    }
+
+    fn shorten_wal(&mut self) -> rusqlite::Result<()> {
+        let pages = checkpoint::pages(&self.connection)?;
+        if pages.abs_diff(self.wished_at) >= CHECKPOINT_PAGES {
+            self.wished_at = pages;
+            self.checkpoints.wish();
+            // So much was written that there may be too much.
+            self.more_to_tidy |= self.retention_bytes.is_some();
+        }
+        if pages < WAL_PAGES {
+            self.restart_at = WAL_PAGES;
+        } else if pages >= self.restart_at {
+            // A reader in its midst must not make everybody wait for long.
+            self.connection.busy_timeout(RESTART_WAIT)?;
+            let outcome = self.checkpoints.start_over(&self.connection, pages >= WAL_LIMIT_PAGES);
+            self.connection.busy_timeout(schema::BUSY_TIMEOUT)?;
+            match outcome? {
+                Outcome::Done => self.restart_at = WAL_PAGES,
+                Outcome::Held => self.restart_at = pages + RESTART_AGAIN_PAGES,
+                Outcome::Underway => {}
             }
         }
+        Ok(())
     }
 
     /// One step of each thing that is due when there is time.
@@ -390,7 +401,10 @@ impl Writer {
         }
         self.next_tidy = Instant::now() + if self.is_full() { FULL_INTERVAL } else { IDLE };
         match self.tidy_step() {
-            Ok(more) => self.more_to_tidy = more,
+            Ok(more) => {
+                self.more_to_tidy = more;
+                self.keep_wal_short();
+            }
             Err(error) => {
                 self.more_to_tidy = false;
                 self.failed("retention", &error);
@@ -446,12 +460,13 @@ impl Writer {
         Ok(true)
     }
 
-    /// Drops what is known of ids whose records are removed and whose window has passed. True if there may be more.
+    /// Drops what is known of ids whose records are removed and whose window has passed, but for the last one removed:
+    /// should nothing else be left, the next time of receipt must not be before its own. True if there may be more.
     fn drop_seen(&self) -> rusqlite::Result<bool> {
         let oldest: Option<i64> =
             self.connection.prepare_cached("SELECT min(sequence) FROM seen")?.query_row([], |row| row.get(0))?;
         let (_, floor) = schema::log_row(&self.connection)?;
-        let done_with = self.dedupe.forgotten().min(floor.sequence).cast_signed();
+        let done_with = self.dedupe.forgotten().min(floor.sequence.saturating_sub(1)).cast_signed();
         let Some(oldest) = oldest.filter(|oldest| *oldest <= done_with) else { return Ok(false) };
         let up_to = done_with.min(oldest + STEP_RECORDS);
         self.connection.prepare_cached("DELETE FROM seen WHERE sequence <= ?")?.execute([up_to])?;
@@ -465,7 +480,12 @@ impl Writer {
         if free == 0 || !many && !self.is_full() {
             return Ok(false);
         }
-        self.connection.execute_batch("PRAGMA incremental_vacuum(512)")?;
+        {
+            // Every step of the statement frees one page.
+            let mut vacuum = self.connection.prepare_cached("PRAGMA incremental_vacuum(512)")?;
+            let mut pages = vacuum.query([])?;
+            while pages.next()?.is_some() {}
+        }
         if self.is_full() {
             checkpoint::run(&self.connection, "TRUNCATE")?;
         }

@@ -12,7 +12,7 @@ use std::{
 
 use axum::{Router, body::Body, response::Response, routing::future::RouteFuture};
 use bytes::Bytes;
-use http::Request;
+use http::{HeaderValue, Request, header::CONNECTION};
 use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tower::Service;
@@ -28,6 +28,8 @@ pub(super) struct Activity {
     running: AtomicUsize,
     /// Bytes have come of what is not a running request.
     reading: AtomicBool,
+    /// The next answer is the last: an HTTP/1.1 client has to be told with it.
+    is_ending: AtomicBool,
 }
 
 impl Activity {
@@ -53,6 +55,11 @@ impl Activity {
         if !self.is_busy() {
             self.reading.store(true, Relaxed);
         }
+    }
+
+    /// Closes an HTTP/1.1 connection with its next answer.
+    pub(super) fn end_with_next_answer(&self) {
+        self.is_ending.store(true, Relaxed);
     }
 
     fn start(self: &Arc<Self>) -> Running {
@@ -109,8 +116,11 @@ impl Future for Answering {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let response = ready!(Pin::new(&mut this.answer).poll(cx))?;
+        let mut response = ready!(Pin::new(&mut this.answer).poll(cx))?;
         let running = this.running.take();
+        if running.as_ref().is_some_and(|running| running.0.is_ending.load(Relaxed)) {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         Poll::Ready(Ok(response.map(|body| Counted { body, _running: running })))
     }
 }

@@ -47,11 +47,12 @@ async fn small_bodies_pass_while_large_ones_wait() {
     holders[1].reserve(MIB).await.unwrap();
     assert!(matches!(holders[1].held, Held::Turn { .. }));
     // Nothing is left for large bodies; many of unknown length pile up in the small part.
-    let mut movers: Vec<_> = (0..40).map(|_| budget.room(None)).collect();
-    let piled = join_all(movers.iter_mut().map(async |room| {
+    let pile_up = async || {
+        let mut room = budget.room(None);
         room.reserve(SMALL_BODY_BYTES).await?;
         room.reserve(256 * KIB).await
-    }));
+    };
+    let piled = join_all((0..40).map(|_| pile_up()));
     let small = async {
         tokio::task::yield_now().await;
         assert!(holders[0].is_pressed());
@@ -97,4 +98,17 @@ async fn waiting_is_bounded_and_leaves_nothing_behind() {
     drop((waiting, holders));
     assert_eq!(budget.small.free.available_permits(), 2 * MIB);
     assert_eq!(budget.small.waiting.load(Relaxed), 0);
+}
+
+#[tokio::test]
+async fn one_after_the_other_gives_way() {
+    let budget = budget(SHORT);
+    let mut holder = budget.room(Some(1));
+    holder.reserve(SMALL_BODY_BYTES).await.unwrap();
+    let now = Instant::now();
+    assert!(!holder.gives_way(now), "nobody waits");
+    budget.small.waiting.fetch_add(1, Relaxed);
+    assert!(holder.gives_way(now));
+    assert!(!holder.gives_way(now + GIVE_WAY_EVERY / 2), "whoever waits has not had time to take it");
+    assert!(holder.gives_way(now + GIVE_WAY_EVERY));
 }

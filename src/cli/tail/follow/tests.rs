@@ -33,9 +33,11 @@ enum End {
     Cut,
 }
 
+type Part = (Vec<SubscribeResponse>, End);
+
 #[derive(Clone)]
 struct Relay {
-    script: Arc<Mutex<VecDeque<(Vec<SubscribeResponse>, End)>>>,
+    script: Arc<Mutex<VecDeque<Part>>>,
     requests: Arc<Mutex<Vec<SubscribeRequest>>>,
     cut: Arc<Notify>,
 }
@@ -66,7 +68,7 @@ impl ServerStreamingService<SubscribeRequest> for Relay {
 }
 
 impl Relay {
-    fn new(script: impl IntoIterator<Item = (Vec<SubscribeResponse>, End)>) -> Self {
+    fn new(script: impl IntoIterator<Item = Part>) -> Self {
         let script = Arc::new(Mutex::new(script.into_iter().collect()));
         Self { script, requests: Arc::default(), cut: Arc::default() }
     }
@@ -96,8 +98,8 @@ impl Relay {
     }
 
     /// Where each of the requests wanted to start.
-    fn starts(&self) -> Vec<Option<subscribe_request::Start>> {
-        self.requests.lock().unwrap().iter().map(|request| request.start.clone()).collect()
+    fn starts(&self) -> Vec<subscribe_request::Start> {
+        self.requests.lock().unwrap().iter().filter_map(|request| request.start.clone()).collect()
     }
 }
 
@@ -112,8 +114,8 @@ fn event(cursor: &str) -> SubscribeResponse {
     SubscribeResponse { events: vec![event], checkpoint: None }
 }
 
-fn after(cursor: &str) -> Option<subscribe_request::Start> {
-    Some(subscribe_request::Start::AfterCursor(cursor.into()))
+fn after(cursor: &str) -> subscribe_request::Start {
+    subscribe_request::Start::AfterCursor(cursor.into())
 }
 
 /// A relay's socket and a client for it. Nobody listens there yet.
@@ -159,10 +161,11 @@ async fn goes_on_after_the_last_cursor_however_a_stream_ends() {
         (vec![event("c4")], End::Refuse(Status::failed_precondition("for good"))),
     ]);
     relay.listen(&path);
-    let (heard, result) = heard(&client, SubscribeRequest::default(), false).await;
+    let request = SubscribeRequest { start: Some(after("before")), ..SubscribeRequest::default() };
+    let (heard, result) = heard(&client, request, false).await;
     assert_eq!(refused(result), Code::FailedPrecondition);
     assert_eq!(heard, ["opened", "c0", "c1", "lost", "back", "c2", "lost", "back", "c3", "lost", "back", "c4"]);
-    assert_eq!(relay.starts(), [None, after("c1"), after("c2"), after("c2"), after("c3")]);
+    assert_eq!(relay.starts(), [after("before"), after("c1"), after("c2"), after("c2"), after("c3")]);
 }
 
 #[tokio::test]
