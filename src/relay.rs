@@ -203,7 +203,9 @@ impl Relay {
         streams_drain.cancel();
         streams.finish(end).await;
         feed.close().await;
-        log.close().await;
+        if timeout_at(Instant::now().max(end) + LAST_STEPS, log.close()).await.is_err() {
+            tracing::warn!("the log is held up and was not closed; what was acknowledged is stored");
+        }
         probes.finish(Instant::now()).await;
         reporting.abort();
         let failed = matches!(&*log.health().borrow(), Health::Failed(_));

@@ -158,7 +158,7 @@ fn three(relay: &Relay) -> [Sender; 3] {
 /// The same webhook over each of them at the same time; what was answered to each.
 async fn send_copies(senders: &[Sender; 3], body: &Bytes) -> Vec<Option<Bytes>> {
     let sending = senders.iter().map(|sender| async {
-        let answer = sender.try_post(body.clone()).await?;
+        let answer = sender.try_post("smile", body.clone()).await?;
         assert_eq!(answer.status(), 200, "{answer:?}");
         Some(answer.into_body())
     });

@@ -456,8 +456,16 @@ async fn the_bytes_as_they_came_are_verified_whatever_they_are_said_to_be() {
     connection.send(format!("{start}\r\n\r\n").replace("Smile-Signature", "Another")).await;
     assert_refused(&connection.answer().await, 401, "bad_signature");
 
-    let stored: Vec<_> = everything(&relay).await.into_iter().map(|event| event.raw_body.to_vec()).collect();
+    let events = everything(&relay).await;
+    let stored: Vec<_> = events.iter().map(|event| event.raw_body.to_vec()).collect();
     assert!(stored == expected, "{stored:?}\n{expected:?}");
+    // Only the typed view looks into it, if it can.
+    assert_eq!((events[0].id.as_str(), events[0].r#type()), ("et-zipped", EventType::AccountConnected));
+    assert_eq!(issues(&events[0]), []);
+    for event in &events[1..3] {
+        assert_eq!(issues(event), [("", DecodeProblem::ContentEncoding)], "{event:?}");
+    }
+    assert!(events[3..].iter().all(|event| event.decode_issues.is_empty()), "{events:?}");
 }
 
 #[tokio::test]
@@ -748,7 +756,7 @@ fn oddities() -> Vec<Odd> {
             "ACCOUNT_CONNECTED",
             &[],
         ),
-        odd("UTF-16", b"\xFF\xFE{\0\"\0i\0d\0\"\0".to_vec(), None, "", &[("", NotJson)]),
+        odd("UTF-16", b"\xFF\xFE{\0\"\0i\0d\0\"\0".to_vec(), None, "", &[("", NotJson), ("", NotUtf8)]),
         odd(
             "invalid UTF-8 in a value",
             [br#"{"id":"utf8","type":"TASK_STARTED","data":{"userId":""#, &b"\xFF\xC3\x28"[..], br#""}}"#].concat(),
@@ -756,7 +764,7 @@ fn oddities() -> Vec<Odd> {
             "TASK_STARTED",
             &[("", NotUtf8)],
         ),
-        odd("invalid UTF-8 alone", b"\xFF\xFE\xFD".to_vec(), None, "", &[("", NotJson)]),
+        odd("invalid UTF-8 alone", b"\xFF\xFE\xFD".to_vec(), None, "", &[("", NotJson), ("", NotUtf8)]),
         odd("lone surrogate", r#"{"id":"sur\ud800","type":"T"}"#, Some("sur\u{fffd}\u{fffd}\u{fffd}"), "T", &[]),
         odd("unknown type", wrapped("unknown", "SOMETHING_NEW", r#"{"a":[1]}"#), Some("unknown"), "SOMETHING_NEW", &[]),
         odd("type in lower case", wrapped("lower", "user_created", "{}"), Some("lower"), "user_created", &[]),
@@ -903,5 +911,8 @@ async fn the_largest_body_is_kept_and_streamed_and_one_byte_more_is_not() {
         (events[0].id.as_str(), issues(&events[0])),
         ("et-largest", vec![("/padding", DecodeProblem::UnknownField)])
     );
-    assert_eq!((events[1].id.clone(), issues(&events[1])), (made_id(&noise), vec![("", DecodeProblem::NotJson)]));
+    assert_eq!(
+        (events[1].id.clone(), issues(&events[1])),
+        (made_id(&noise), vec![("", DecodeProblem::NotJson), ("", DecodeProblem::NotUtf8)])
+    );
 }

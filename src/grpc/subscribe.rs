@@ -53,6 +53,8 @@ pub struct Subscription {
     max_event_bytes: usize,
     /// Ends with OK here.
     until: Option<u64>,
+    /// The relay drains, and `until` says where the stream ends for that.
+    is_draining: bool,
     tail: watch::Receiver<Tail>,
     heartbeat: Duration,
     /// Fires when a checkpoint is due.
@@ -129,6 +131,7 @@ pub async fn open(
         include_raw: request.include_raw_body,
         max_event_bytes,
         until: request.stop_when_caught_up.then(|| start::latest(&shared.feed).sequence),
+        is_draining: false,
         tail,
         heartbeat,
         checkpoint_due: Box::pin(sleep_until(now + heartbeat)),
@@ -203,11 +206,11 @@ impl Subscription {
     /// The next message; an error is how the stream ends, with OK among them.
     async fn next_message(&mut self) -> Result<Bytes, Status> {
         loop {
+            self.mind_draining();
             if self.until.is_some_and(|until| self.position.sequence >= until) {
                 let draining = self.shared.drain.is_cancelled();
                 return Err(if draining { status::draining() } else { Status::ok("") });
             }
-            self.mind_draining();
             if self.too_old.as_mut().is_some_and(|too_old| too_old.as_mut().now_or_never().is_some()) {
                 return Err(status::stream_age());
             }
@@ -247,14 +250,17 @@ impl Subscription {
             changed = self.tail.changed() => changed.map_err(|_| status::draining()),
             () = &mut self.checkpoint_due => Ok(()),
             () = too_old => Err(status::stream_age()),
-            () = self.shared.drain.cancelled() => Ok(()),
+            // Once that is minded, the tail is waited for: to come back at once, again and again, would keep the thread
+            // from those who move it.
+            () = self.shared.drain.cancelled(), if !self.is_draining => Ok(()),
         }
     }
 
     /// When the relay drains: sets the place at which the stream ends, which is not before what was accepted if that
     /// is near.
     fn mind_draining(&mut self) {
-        if self.shared.drain.is_cancelled() {
+        if !self.is_draining && self.shared.drain.is_cancelled() {
+            self.is_draining = true;
             let head = start::latest(&self.shared.feed).sequence;
             let near = head.saturating_sub(self.position.sequence) <= DRAIN_EVENTS;
             let until = if near { head } else { self.position.sequence };

@@ -85,15 +85,11 @@ impl Sender {
 
     /// As `send_to`; None if there was no answer.
     pub async fn try_send_to(&self, endpoint: &str, body: impl Into<Bytes>) -> Option<u16> {
-        self.try_post_to(endpoint, body).await.map(|answer| answer.status().as_u16())
+        self.try_post(endpoint, body).await.map(|answer| answer.status().as_u16())
     }
 
-    /// As `try_send`, with the whole answer.
-    pub async fn try_post(&self, body: impl Into<Bytes>) -> Option<Response<Bytes>> {
-        self.try_post_to("smile", body).await
-    }
-
-    async fn try_post_to(&self, endpoint: &str, body: impl Into<Bytes>) -> Option<Response<Bytes>> {
+    /// As `send_to`, with the whole answer; None if there was none.
+    pub async fn try_post(&self, endpoint: &str, body: impl Into<Bytes>) -> Option<Response<Bytes>> {
         let body = body.into();
         let request = Request::post(format!("{}/webhooks/{endpoint}", self.base))
             .header("smile-signature", sign(&body))
