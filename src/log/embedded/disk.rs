@@ -23,7 +23,6 @@ const UNTRUSTED: &[(u64, &str)] = &[
     (0x00C3_6400, "Ceph"),
     (0x0BD0_0BD0, "Lustre"),
     (0x6573_5546, "FUSE"),
-    (0x0102_1998, "cgroup"),
     (0x5346_414F, "AFS"),
 ];
 
@@ -116,7 +115,7 @@ impl Reserve {
         Ok(())
     }
 
-    /// Real zeros, not a hole, which would take no room.
+    /// Random bytes: a hole would take no room, and zeros none on a file system that compresses.
     fn write(&self) -> io::Result<()> {
         // By its blocks: a file that a power cut left full of holes has the length and not the room.
         if fs::metadata(&self.path).is_ok_and(|found| found.blocks() * 512 >= RESERVE_BYTES) {
@@ -128,9 +127,10 @@ impl Reserve {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let mut file = File::options().create(true).truncate(true).write(true).mode(0o600).open(&self.path)?;
-        let zeros = vec![0; 1 << 16];
-        for _ in 0..RESERVE_BYTES / zeros.len() as u64 {
-            file.write_all(&zeros)?;
+        let mut filling = vec![0; 1 << 16];
+        for _ in 0..RESERVE_BYTES / filling.len() as u64 {
+            rand::fill(&mut filling[..]);
+            file.write_all(&filling)?;
         }
         file.sync_all()
     }
