@@ -65,7 +65,7 @@ async fn one_that_does_not_read_holds_up_nobody() {
     // The feed keeps a small part of what the stalled one misses.
     let relay = place.start(&["--feed-cache=1MiB"]);
     let sender = Sender::new(&relay);
-    // With its raw bodies it misses some 8 MB, of which a few hundred KB can be on the way.
+    // With its raw bodies it misses some 16 MB, of which a few hundred KB can be on the way.
     let request = SubscribeRequest { include_raw_body: true, ..SubscribeRequest::default() };
     let mut stalled_client = relay.grpc_with_windows(64 << 10, 64 << 10).await;
     let mut stalled = Reader::open(&mut stalled_client, request).await.unwrap();
@@ -84,7 +84,7 @@ async fn one_that_does_not_read_holds_up_nobody() {
     }
     let mut resident = Vec::new();
     for batch in 0..BATCHES {
-        let bodies = (batch * BATCH..(batch + 1) * BATCH).map(|number| large_body(&format!("et-{number}"), 2_000));
+        let bodies = (batch * BATCH..(batch + 1) * BATCH).map(|number| large_body(&format!("et-{number}"), 4_000));
         sender.send_all(bodies, 32).await;
         // Nobody gets ahead: all live ones have this batch before the next one is sent, and the stalled one has not
         // read anything yet.
