@@ -49,7 +49,13 @@ pub struct Field {
 pub enum Kind {
     String,
     Bool,
+    /// A whole number that counts something.
+    Count,
     Timestamp,
+    /// A number of any other sort, by its exact text.
+    Decimal,
+    /// Any value, verbatim.
+    Json,
     /// Index in `Schema::messages`.
     Message(usize),
 }
@@ -95,7 +101,10 @@ impl Schema {
                 kind: match field.kind() {
                     ProtoKind::String => Kind::String,
                     ProtoKind::Bool => Kind::Bool,
+                    ProtoKind::Int32 => Kind::Count,
                     ProtoKind::Message(m) if m.full_name() == "google.protobuf.Timestamp" => Kind::Timestamp,
+                    ProtoKind::Message(m) if m.full_name() == "smilerelay.v1.Decimal" => Kind::Decimal,
+                    ProtoKind::Message(m) if m.full_name() == "smilerelay.v1.JsonText" => Kind::Json,
                     ProtoKind::Message(m) => Kind::Message(self.message(&m, known)),
                     other => panic!("{}: a field of Smile's can't be of the kind {other:?}", field.full_name()),
                 },

@@ -90,6 +90,15 @@ fn put_element(out: &mut Vec<u8>, field: &Field, value: &RawValue, issues: &mut 
                 put_timestamp(out, field.number, &at);
             }
         }
+        schema::Kind::Count => match value.get().parse::<i32>() {
+            Ok(count) => put_varint(out, field.number, i64::from(count).cast_unsigned()),
+            Err(_) => issues.unexpected("integer", value),
+        },
+        schema::Kind::Decimal if Kind::of(value) == Kind::Number => {
+            put_message(out, field.number, |out| put_bytes(out, 1, value.get().as_bytes()));
+        }
+        schema::Kind::Decimal => issues.unexpected("number", value),
+        schema::Kind::Json => put_message(out, field.number, |out| put_bytes(out, 1, value.get().as_bytes())),
         schema::Kind::Message(message) => put_content(out, field.number, message, value, issues),
     }
 }

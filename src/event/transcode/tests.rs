@@ -114,6 +114,7 @@ fn every_field_of_every_type_is_decoded() {
                 error_code: text("e"),
                 providers: list(&["p"]),
                 datapoints: list(&["INCOMES", "LINK"]),
+                payload: None,
             }),
         ),
         (
@@ -129,12 +130,13 @@ fn every_field_of_every_type_is_decoded() {
                 status: text("ok"),
                 monitor_status: text("m"),
                 datapoints: list(&["INCOMES"]),
+                payload: None,
             }),
         ),
         (
             "USER_SESSION_COMPLETED",
             format!(r#"{{"session":{SESSION}}}"#),
-            Data::UserSessionCompleted(UserSessionCompleted { session: session() }),
+            Data::UserSessionCompleted(UserSessionCompleted { session: session(), payload: None }),
         ),
         (
             "USER_SESSION_RESET",
@@ -198,7 +200,7 @@ fn the_last_of_several_equal_names_counts() {
 fn what_is_unknown_is_said_and_costs_nothing_else() {
     let (data, issues) = content(
         "TASK_FINISHED",
-        r#"{"userid":"x","a/b~c":[1],"":{},"values":[],"user_id":null,"payload":{"identity":{}},"userId":"u"}"#,
+        r#"{"userid":"x","a/b~c":[1],"":{},"values":[],"user_id":null,"data":{"identity":{}},"userId":"u"}"#,
     );
     assert_eq!(data, Some(Data::TaskFinished(TaskFinished { user_id: text("u"), ..TaskFinished::default() })));
     assert_eq!(
@@ -209,7 +211,7 @@ fn what_is_unknown_is_said_and_costs_nothing_else() {
             "/data/ UnknownField /object",
             "/data/values UnknownField /array",
             "/data/user_id UnknownField /null",
-            "/data/payload UnknownField /object",
+            "/data/data UnknownField /object",
         ]
     );
     let (_, issues) = content("USER_CREATED", r#"{"session":{"more":1}}"#);
@@ -310,7 +312,7 @@ fn depth_costs_no_stack() {
     let objects = format!("{}1{}", r#"{"a":"#.repeat(DEEP), "}".repeat(DEEP));
     for deep in [arrays, objects] {
         let (data, issues) =
-            content("TASK_FINISHED", &format!(r#"{{"payload":{deep},"providers":[{deep}],"userId":"u"}}"#));
+            content("TASK_FINISHED", &format!(r#"{{"data":{deep},"providers":[{deep}],"userId":"u"}}"#));
         let Some(Data::TaskFinished(task)) = data else { panic!("not decoded") };
         assert_eq!((task.user_id, task.providers), (text("u"), list(&[])));
         assert_eq!(issues.len(), 2, "{issues:?}");
