@@ -9,7 +9,7 @@ use crate::event::{
     pb::{self, event::Data},
 };
 
-const LOG: LogId = LogId([5; 16]);
+pub const LOG: LogId = LogId([5; 16]);
 
 pub fn record(type_name: &str, body: impl Into<Bytes>) -> Record {
     let body = body.into();
@@ -32,7 +32,7 @@ pub fn record(type_name: &str, body: impl Into<Bytes>) -> Record {
 }
 
 /// The record as intake would make it of `body`.
-fn received(body: impl Into<Bytes>) -> Record {
+pub fn received(body: impl Into<Bytes>) -> Record {
     let body = body.into();
     let Envelope { id, type_name, user_id } = Envelope::of(&body, "");
     Record { id, user_id, ..record(&type_name, body) }
@@ -199,8 +199,15 @@ fn an_encoded_event_takes_no_more_memory_than_its_length() {
     }
 }
 
+/// The names that mean something, those of the envelope among them.
+fn names() -> Vec<&'static str> {
+    let envelope = ["id", "type", "version", "createdAt", "data", "dataPoints", "values"];
+    let fields = SCHEMA.messages.iter().flat_map(|message| &message.fields);
+    envelope.into_iter().chain(fields.map(|field| field.name.as_str())).collect()
+}
+
 /// Any JSON, with the names that mean something among others.
-fn json() -> impl Strategy<Value = String> {
+pub fn json() -> impl Strategy<Value = String> {
     let text = prop_oneof![
         Just("2026-11-16T01:02:09Z".to_owned()),
         "[ -~]{0,8}".prop_map(|text| text.replace(['"', '\\'], "")),
@@ -213,28 +220,7 @@ fn json() -> impl Strategy<Value = String> {
         "-?(0|[1-9][0-9]{0,30})(\\.[0-9]{1,9})?(e[+-]?[0-9]{1,4})?",
         text.prop_map(|text| format!("\"{text}\"")),
     ];
-    let name = prop_oneof![
-        prop::sample::select(
-            &[
-                "id",
-                "type",
-                "version",
-                "createdAt",
-                "data",
-                "userId",
-                "session",
-                "providers",
-                "datapoints",
-                "dataPoints",
-                "status",
-                "values",
-                "channel",
-                "errorCode",
-            ][..]
-        )
-        .prop_map(str::to_owned),
-        "[a-z/~]{0,4}",
-    ];
+    let name = prop_oneof![prop::sample::select(names()).prop_map(str::to_owned), "[a-z/~]{0,4}",];
     leaf.prop_recursive(4, 40, 8, move |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(|values| format!("[{}]", values.join(","))),
