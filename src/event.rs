@@ -4,6 +4,8 @@
 //! input: what can't be understood is said in the event's `decode_issues`.
 
 mod coding;
+#[cfg(test)]
+mod contract;
 pub mod cursor;
 pub mod encode;
 pub mod envelope;

@@ -3,21 +3,22 @@
 //! The same record always gives the same bytes, so that a large event can be encoded again for the rest of a delivery
 //! that stalled half-way.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem, ops::Range};
 
 use bytes::Bytes;
-use serde_json::value::RawValue;
 
 use super::{
     coding,
     cursor::{self, LogId, Position},
     envelope,
-    issues::Issues,
-    json::{Kind, each_member, is_json},
-    pb::{DecodeProblem, EventSource, OmittedReason},
+    issues::{Expected, Issues, LISTED},
+    json::{self, Kind, NotJson, Reader},
+    pb::{DecodeIssue, DecodeProblem, EventSource, OmittedReason},
     record::Record,
     schema::SCHEMA,
-    timestamp, transcode, wire,
+    timestamp,
+    transcode::Decoder,
+    wire,
 };
 
 /// An event as bytes. An encoded `Event` is `plain`, or `plain` followed by `raw`: the fields of a protobuf message may
@@ -94,62 +95,109 @@ fn put_body(out: &mut Vec<u8>, record: &Record) {
         issues.note(DecodeProblem::NotUtf8, "UTF-8", "other bytes");
     }
     let start = out.len();
-    if !put_object(out, record, &text, &mut issues) {
+    let mut found = issues.found;
+    if let Ok(more) = put_object(out, record, &text) {
+        found.extend(more);
+        found.truncate(LISTED);
+    } else {
         // Nothing of a broken object is kept: it could be a part of anything.
         out.truncate(start);
-        issues.found.retain(|issue| matches!(issue.problem(), DecodeProblem::NotUtf8 | DecodeProblem::ContentEncoding));
-        let found = if is_json(&text) { "another value" } else { "invalid JSON" };
-        issues.note(DecodeProblem::NotJson, "object", found);
+        let mut issues = Issues::default();
+        let kind = if json::value(&text).is_ok() { "another value" } else { "invalid JSON" };
+        issues.note(DecodeProblem::NotJson, "object", kind);
+        found.extend(issues.found);
     }
-    for issue in &issues.found {
+    for issue in &found {
         wire::put_bytes(out, 12, &prost::Message::encode_to_vec(issue));
     }
 }
 
-/// Puts what stands in the envelope and under `data`; false if the text is not a JSON object.
-fn put_object(out: &mut Vec<u8>, record: &Record, text: &str, issues: &mut Issues) -> bool {
-    let names = ["id", "type", "version", "createdAt", "data"];
-    let mut found: [Option<&RawValue>; 5] = [None; 5];
-    let walked = each_member(text, |name, value| match names.iter().position(|known| *known == name) {
-        Some(at) if found[at].replace(value).is_some() => {
-            issues.at(&name, |issues| issues.note(DecodeProblem::DuplicateField, "", Kind::of(value).name()));
+/// Puts what stands in the envelope and under `data`. Returns what is the matter, the envelope's part first.
+fn put_object(out: &mut Vec<u8>, record: &Record, text: &str) -> Result<Vec<DecodeIssue>, NotJson> {
+    let content = SCHEMA.types.get(&record.type_name);
+    let mut values: [Option<&str>; 4] = [None; 4];
+    let mut data: Option<Range<usize>> = None;
+    let mut envelope = Issues::default();
+    let mut decoder = Decoder::new(out);
+    let mut reader = Reader::new(text);
+    reader.members(|reader, name| {
+        let found = reader.kind()?;
+        let member = MEMBERS.iter().position(|known| *known == name);
+        let is_again = member.map_or(data.is_some() && name == "data", |at| values[at].is_some());
+        if is_again {
+            envelope.note_member(name.clone(), DecodeProblem::DuplicateField, "", found.name());
         }
-        Some(_) => {}
-        None => issues.at(&name, |issues| issues.note(DecodeProblem::UnknownField, "", Kind::of(value).name())),
-    });
-    if walked.is_err() {
-        return false;
-    }
-    let [id, type_name, version, created_at, data] = found;
-    if record.source == EventSource::Webhook {
-        for (name, value) in [("id", id), ("type", type_name)] {
-            issues.at(name, |issues| match value {
-                None => issues.note(DecodeProblem::MissingField, "string", ""),
-                Some(value) if !envelope::is_usable(value) => {
-                    issues.unexpected("string of 1 to 512 bytes", value);
-                }
-                Some(_) => {}
-            });
+        if let Some(at) = member {
+            values[at] = Some(reader.skip()?);
+        } else if name == "data" {
+            if let Some(earlier) = data.take() {
+                decoder.out.truncate(earlier.start);
+            }
+            let start = decoder.out.len();
+            decoder.issues.enter(name);
+            match content {
+                Some(content) if found != Kind::Null => decoder.content(reader, content.field, content.message)?,
+                _ => drop(reader.skip()?),
+            }
+            decoder.issues.leave();
+            data = Some(start..decoder.out.len());
+        } else {
+            envelope.note_member(name, DecodeProblem::UnknownField, "", found.name());
+            reader.skip()?;
         }
+        Ok(())
+    })?;
+    reader.end()?;
+    let of_data = mem::replace(&mut decoder.issues, envelope);
+    decoder.put_envelope(record, values)?;
+    let mut issues = decoder.issues.found;
+    issues.extend(of_data.found);
+    Ok(issues)
+}
+
+/// The members of the envelope beside `data`.
+const MEMBERS: [&str; 4] = ["id", "type", "version", "createdAt"];
+
+impl<'t> Decoder<'t, '_> {
+    fn put_envelope(&mut self, record: &Record, values: [Option<&'t str>; 4]) -> Result<(), NotJson> {
+        for (name, value) in MEMBERS.into_iter().zip(values) {
+            self.issues.enter(Cow::Borrowed(name));
+            self.put_member(record, name, value)?;
+            self.issues.leave();
+        }
+        Ok(())
     }
-    let set = |value: Option<&'_ RawValue>| value.is_some_and(|value| Kind::of(value) != Kind::Null);
-    if let Some(version) = version.filter(|_| set(version)) {
-        let text = match Kind::of(version) {
-            Kind::Number => Some(Cow::Borrowed(version.get())),
-            _ => issues.at("version", |issues| transcode::scalar_text("number", version, issues)),
+
+    fn put_member(&mut self, record: &Record, name: &str, value: Option<&'t str>) -> Result<(), NotJson> {
+        let is_signed = record.source == EventSource::Webhook;
+        let Some(value) = value else {
+            if is_signed && matches!(name, "id" | "type") {
+                self.issues.note(DecodeProblem::MissingField, "string", "");
+            }
+            return Ok(());
         };
-        wire::put_str_unless_empty(out, 6, &text.unwrap_or_default());
+        let mut reader = Reader::new(value);
+        let found = reader.kind()?;
+        match (name, found) {
+            ("id" | "type", _) => {
+                if is_signed && envelope::usable(&mut reader)?.is_none() {
+                    self.issues.unexpected(Expected::Name, found, value);
+                }
+            }
+            (_, Kind::Null) => {}
+            ("version", Kind::Number) => wire::put_bytes(self.out, 6, value.as_bytes()),
+            ("version", _) => {
+                let text = self.text(&mut reader, Expected::Number)?;
+                wire::put_str_unless_empty(self.out, 6, &text.unwrap_or_default());
+            }
+            _ => {
+                if let Some(at) = self.time(&mut reader)? {
+                    wire::put_timestamp(self.out, 7, &at);
+                }
+            }
+        }
+        Ok(())
     }
-    if let Some(created_at) = created_at.filter(|_| set(created_at))
-        && let Some(at) = issues.at("createdAt", |issues| transcode::time(created_at, issues))
-    {
-        wire::put_timestamp(out, 7, &at);
-    }
-    let typed = SCHEMA.types.get(&record.type_name).and_then(|known| known.data);
-    if let (Some(data), Some((field, message))) = (data.filter(|_| set(data)), typed) {
-        issues.at("data", |issues| transcode::put_content(out, field, message, data, issues));
-    }
-    true
 }
 
 #[cfg(test)]

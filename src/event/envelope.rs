@@ -5,12 +5,11 @@
 
 use std::borrow::Cow;
 
-use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use super::{
     coding,
-    json::{Kind, each_member, string},
+    json::{Kind, NotJson, Reader},
 };
 
 /// Ids, type names and user ids longer than this, in bytes, are not used as such. Smile's have some 50.
@@ -32,24 +31,37 @@ impl Envelope {
     pub fn of(body: &[u8], content_encoding: &str) -> Self {
         let plain = coding::undone(body, content_encoding).unwrap_or(Cow::Borrowed(body));
         let text = text(&plain);
-        let (mut id, mut type_name, mut data) = (None, None, None);
-        let is_object = each_member(&text, |name, value| match name.as_ref() {
-            "id" => id = usable(value),
-            "type" => type_name = usable(value),
-            "data" => data = Some(value),
-            _ => {}
-        })
-        .is_ok();
         // What was seen before an object turned out to be broken is not to be trusted.
-        if !is_object {
-            (id, type_name, data) = (None, None, None);
-        }
+        let Seen { id, type_name, user_id } = seen(&text).unwrap_or_default();
         Self {
             id: id.unwrap_or_else(|| hash_id(body)),
             type_name: type_name.unwrap_or_default(),
-            user_id: data.and_then(user_of).unwrap_or_default(),
+            user_id: user_id.unwrap_or_default(),
         }
     }
+}
+
+#[derive(Default)]
+struct Seen {
+    id: Option<String>,
+    type_name: Option<String>,
+    user_id: Option<String>,
+}
+
+fn seen(text: &str) -> Result<Seen, NotJson> {
+    let mut seen = Seen::default();
+    let mut reader = Reader::new(text);
+    reader.members(|reader, name| {
+        match name.as_ref() {
+            "id" => seen.id = usable(reader)?,
+            "type" => seen.type_name = usable(reader)?,
+            "data" => seen.user_id = user_of(reader)?,
+            _ => drop(reader.skip()?),
+        }
+        Ok(())
+    })?;
+    reader.end()?;
+    Ok(seen)
 }
 
 /// The body as text: without a byte order mark, and with U+FFFD for what is not UTF-8.
@@ -57,41 +69,52 @@ pub fn text(body: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body))
 }
 
-/// True if `value` can serve as a name: a string that is neither empty nor overlong.
-pub fn is_usable(value: &RawValue) -> bool {
-    usable(value).is_some()
-}
-
-fn usable(value: &RawValue) -> Option<String> {
-    string(value).filter(|s| !s.is_empty() && s.len() <= NAME_BYTES).map(Cow::into_owned)
-}
-
-/// `data.userId`, else `data.session.userId`. A number is taken by its digits.
-fn user_of(data: &RawValue) -> Option<String> {
-    let (mut user, mut session) = (None, None);
-    each_member(data.get(), |name, value| match name.as_ref() {
-        "userId" => user = user_id(value),
-        "session" => session = Some(value),
-        _ => {}
-    })
-    .ok()?;
-    user.or_else(|| {
-        let mut user = None;
-        each_member(session?.get(), |name, value| {
-            if name == "userId" {
-                user = user_id(value);
-            }
-        })
-        .ok()?;
-        user
-    })
-}
-
-fn user_id(value: &RawValue) -> Option<String> {
-    match Kind::of(value) {
-        Kind::Number => Some(value.get().to_owned()).filter(|digits| digits.len() <= NAME_BYTES),
-        _ => usable(value),
+/// Reads a value; it, if it can serve as a name: a string that is neither empty nor overlong.
+pub fn usable(reader: &mut Reader<'_>) -> Result<Option<String>, NotJson> {
+    if reader.kind()? != Kind::String {
+        return reader.skip().map(|_| None);
     }
+    Ok(Some(reader.string()?).filter(|s| !s.is_empty() && s.len() <= NAME_BYTES).map(Cow::into_owned))
+}
+
+/// Reads `data`: its `userId`, else its `session.userId`. A number is taken by its digits.
+fn user_of(reader: &mut Reader<'_>) -> Result<Option<String>, NotJson> {
+    let (mut user, mut of_session) = (None, None);
+    each_if_object(reader, |reader, name| {
+        match name {
+            "userId" => user = user_id(reader)?,
+            "session" => {
+                of_session = None;
+                each_if_object(reader, |reader, name| {
+                    match name {
+                        "userId" => of_session = user_id(reader)?,
+                        _ => drop(reader.skip()?),
+                    }
+                    Ok(())
+                })?;
+            }
+            _ => drop(reader.skip()?),
+        }
+        Ok(())
+    })?;
+    Ok(user.or(of_session))
+}
+
+fn each_if_object(
+    reader: &mut Reader<'_>,
+    mut each: impl FnMut(&mut Reader<'_>, &str) -> Result<(), NotJson>,
+) -> Result<(), NotJson> {
+    if reader.kind()? != Kind::Object {
+        return reader.skip().map(drop);
+    }
+    reader.members(|reader, name| each(reader, &name))
+}
+
+fn user_id(reader: &mut Reader<'_>) -> Result<Option<String>, NotJson> {
+    if reader.kind()? != Kind::Number {
+        return usable(reader);
+    }
+    Ok(Some(reader.skip()?.to_owned()).filter(|digits| digits.len() <= NAME_BYTES))
 }
 
 fn hash_id(body: &[u8]) -> String {

@@ -1,17 +1,14 @@
 //! What `proto/` says of events, as tables that decoding runs on. The proto is the only definition: a new field or
-//! event type is added there, and needs a line here only where Smile spells one name in two ways.
+//! event type is added there, and needs a line in [`names`] only where Smile's names are not one to one with it.
+
+mod names;
 
 use std::{collections::HashMap, sync::LazyLock};
 
+use names::{OTHERWISE, SPELLINGS, When};
 use prost_reflect::{Cardinality, DescriptorPool, Kind as ProtoKind, MessageDescriptor};
 
-use super::pb;
-
-/// Second spellings that Smile uses: message, the name in JSON, the field's own name in JSON.
-const SPELLINGS: &[(&str, &str, &str)] = &[
-    ("smilerelay.v1.TaskFinished", "dataPoints", "datapoints"),
-    ("smilerelay.v1.AccountSyncTaskFinished", "dataPoints", "datapoints"),
-];
+use super::{pb, wire};
 
 /// The tables, made once.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(Schema::new);
@@ -25,16 +22,27 @@ pub struct Schema {
 /// A known event type.
 pub struct EventType {
     pub number: i32,
-    /// The field of `Event.data` and its message; None for a type whose content is not typed in this version.
-    pub data: Option<(u32, usize)>,
+    /// The field of `Event.data`.
+    pub field: u32,
+    /// That field's message.
+    pub message: usize,
 }
 
 pub struct Message {
+    pub shape: Shape,
     pub fields: Vec<Field>,
     /// JSON names, second spellings included, with the index in `fields`; sorted for binary search.
     names: Vec<(String, usize)>,
-    /// For messages that stand for a JSON list: the field that holds its elements.
-    pub list: Option<usize>,
+}
+
+/// What stands for a message in JSON.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Object,
+    /// An array: the elements of this field.
+    List(usize),
+    /// An object, or only the array that is its member of this field.
+    Page(usize),
 }
 
 pub struct Field {
@@ -43,20 +51,47 @@ pub struct Field {
     pub name: String,
     pub repeated: bool,
     pub kind: Kind,
+    pub otherwise: Option<Otherwise>,
+    /// JSON has no name for it.
+    is_ours: bool,
 }
 
 #[derive(Clone, Copy)]
 pub enum Kind {
     String,
+    /// True, false, or not said.
     Bool,
+    /// A whole number that counts something.
+    Count,
+    /// A number of any other sort, by its exact text.
+    Decimal,
     Timestamp,
+    /// Any value, verbatim.
+    Json,
     /// Index in `Schema::messages`.
     Message(usize),
 }
 
+/// Where a value goes that its field does not hold, or not all of.
+pub struct Otherwise {
+    /// Index of the field that takes it verbatim.
+    pub verbatim: usize,
+    /// Index of the sibling that tells, and the sibling's field as it is encoded if the value fits. None: the value's
+    /// members tell.
+    pub told_by: Option<(usize, Vec<u8>)>,
+}
+
 impl Message {
-    pub fn field(&self, name: &str) -> Option<usize> {
-        self.names.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok().map(|at| self.names[at].1)
+    /// The index of the field that JSON calls `name`, and that name; looked for at `likely` first.
+    pub fn field(&'static self, name: &str, likely: usize) -> Option<(usize, &'static str)> {
+        if let Some(field) = self.fields.get(likely)
+            && field.name == name
+            && !field.is_ours
+        {
+            return Some((likely, &field.name));
+        }
+        let at = self.names.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
+        Some((self.names[at].1, &self.names[at].0))
     }
 }
 
@@ -69,11 +104,10 @@ impl Schema {
         let mut known = HashMap::new();
         for value in numbers.values().filter(|value| value.number() != 0) {
             let name = value.name().trim_start_matches("EVENT_TYPE_");
-            let data = event.get_field_by_name(&name.to_lowercase()).map(|field| {
-                let message = field.kind().as_message().expect("every field of Event.data is one").clone();
-                (field.number(), made.message(&message, &mut known))
-            });
-            made.types.insert(name.to_owned(), EventType { number: value.number(), data });
+            let field = event.get_field_by_name(&name.to_lowercase()).expect("every type has its field in Event.data");
+            let message = field.kind().as_message().expect("every field of Event.data is one").clone();
+            let message = made.message(&message, &mut known);
+            made.types.insert(name.to_owned(), EventType { number: value.number(), field: field.number(), message });
         }
         made
     }
@@ -85,7 +119,7 @@ impl Schema {
         }
         let at = self.messages.len();
         known.insert(message.full_name().to_owned(), at);
-        self.messages.push(Message { fields: Vec::new(), names: Vec::new(), list: None });
+        self.messages.push(Message { shape: Shape::Object, fields: Vec::new(), names: Vec::new() });
         let fields: Vec<Field> = message
             .fields()
             .map(|field| Field {
@@ -95,22 +129,57 @@ impl Schema {
                 kind: match field.kind() {
                     ProtoKind::String => Kind::String,
                     ProtoKind::Bool => Kind::Bool,
-                    ProtoKind::Message(m) if m.full_name() == "google.protobuf.Timestamp" => Kind::Timestamp,
-                    ProtoKind::Message(m) => Kind::Message(self.message(&m, known)),
+                    ProtoKind::Int32 => Kind::Count,
+                    ProtoKind::Message(m) => match m.full_name() {
+                        "google.protobuf.Timestamp" => Kind::Timestamp,
+                        "smilerelay.v1.Decimal" => Kind::Decimal,
+                        "smilerelay.v1.JsonText" => Kind::Json,
+                        _ => Kind::Message(self.message(&m, known)),
+                    },
                     other => panic!("{}: a field of Smile's can't be of the kind {other:?}", field.full_name()),
                 },
+                otherwise: None,
+                is_ours: false,
             })
             .collect();
-        let position = |name: &str| fields.iter().position(|field| field.name == name);
-        let second = SPELLINGS.iter().filter(|(of, ..)| *of == message.full_name());
-        let mut names: Vec<(String, usize)> = second
-            .map(|(_, spelling, name)| ((*spelling).to_owned(), position(name).expect("SPELLINGS name real fields")))
-            .chain(fields.iter().enumerate().map(|(at, field)| (field.name.clone(), at)))
-            .collect();
-        names.sort();
-        let list = position("values").filter(|&at| fields[at].repeated);
-        self.messages[at] = Message { fields, names, list };
+        self.messages[at] = Message::new(message.name(), fields);
         at
+    }
+}
+
+impl Message {
+    fn new(name: &str, mut fields: Vec<Field>) -> Self {
+        let position = |fields: &[Field], of: &str| fields.iter().position(|field| field.name == of);
+        let real = |fields: &[Field], of: &str| position(fields, of).unwrap_or_else(|| panic!("{name} has no {of}"));
+        for rule in OTHERWISE.iter().filter(|rule| rule.message == name) {
+            let told_by = match rule.when {
+                When::HoldsMore => None,
+                When::Member(member, value) => {
+                    let at = real(&fields, member);
+                    let mut encoded = Vec::new();
+                    wire::put_bytes(&mut encoded, fields[at].number, value.as_bytes());
+                    Some((at, encoded))
+                }
+            };
+            let (at, verbatim) = (real(&fields, rule.field), real(&fields, rule.verbatim));
+            fields[at].otherwise = Some(Otherwise { verbatim, told_by });
+            fields[verbatim].is_ours = true;
+        }
+        let mut made = Self { shape: Shape::Object, fields, names: Vec::new() };
+        let second = SPELLINGS.iter().filter(|(message, ..)| *message == name);
+        let mut names: Vec<(String, usize)> =
+            second.map(|(_, spelling, own)| ((*spelling).to_owned(), real(&made.fields, own))).collect();
+        let own = made.fields.iter().enumerate().filter(|(_, field)| !field.is_ours);
+        names.extend(own.map(|(at, field)| (field.name.clone(), at)));
+        names.sort();
+        made.names = names;
+        let repeated = |of: &str| position(&made.fields, of).filter(|&at| made.fields[at].repeated);
+        made.shape = match (repeated("values"), repeated("items")) {
+            (Some(at), _) => Shape::List(at),
+            (None, Some(at)) => Shape::Page(at),
+            (None, None) => Shape::Object,
+        };
+        made
     }
 }
 
@@ -119,17 +188,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_type_of_the_proto_is_known_and_every_content_has_its_type() {
+    fn every_type_of_the_proto_has_its_content() {
         assert_eq!(SCHEMA.types.len(), 37);
-        let user_created = &SCHEMA.types["USER_CREATED"];
-        assert_eq!((user_created.number, user_created.data.map(|(field, _)| field)), (1, Some(100)));
+        for (name, known) in &SCHEMA.types {
+            assert_eq!(known.field, 99 + known.number.cast_unsigned(), "{name}");
+        }
         let pool = DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET).unwrap();
         let event = pool.get_message_by_name("smilerelay.v1.Event").unwrap();
         let contents = event.oneofs().find(|o| o.name() == "data").unwrap();
-        for field in contents.fields() {
-            let known = &SCHEMA.types[&field.name().to_uppercase()];
-            assert_eq!(known.data.map(|(number, _)| number), Some(field.number()));
-            assert_eq!(field.number(), 99 + known.number.cast_unsigned(), "{}", field.name());
+        assert_eq!(contents.fields().count(), 37);
+    }
+
+    #[test]
+    fn every_line_of_the_tables_is_about_a_message_that_is_reached() {
+        let pool = DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET).unwrap();
+        let about = SPELLINGS.iter().map(|line| line.0).chain(OTHERWISE.iter().map(|rule| rule.message));
+        for message in about {
+            assert!(pool.get_message_by_name(&format!("smilerelay.v1.{message}")).is_some(), "{message}");
         }
+        let spelt = SCHEMA.messages.iter().map(|message| message.names.len()).sum::<usize>();
+        let fields = SCHEMA.messages.iter().map(|message| message.fields.len()).sum::<usize>();
+        assert_eq!(spelt + OTHERWISE.len(), fields + SPELLINGS.len());
     }
 }

@@ -32,16 +32,34 @@ pub fn put_length(out: &mut Vec<u8>, field: u32, len: usize) {
     encode_varint(len as u64, out);
 }
 
-/// A nested message whose length is known only once it is written: written in place, then moved up by its length's
-/// bytes.
-pub fn put_message(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec<u8>)) {
+/// Begins a nested message, whose length is known only once it is written. Returns what [`end_message`] asks for.
+pub fn begin_message(out: &mut Vec<u8>, field: u32) -> usize {
     encode_key(field, WireType::LengthDelimited, out);
-    let start = out.len();
+    // Room for the length of most messages.
+    out.push(0);
+    out.len()
+}
+
+/// Ends the nested message that began at `start`: writes its length before it, and moves it up if that takes more room.
+pub fn end_message(out: &mut Vec<u8>, start: usize) {
+    let end = out.len();
+    let mut len = (end - start) as u64;
+    let more = encoded_len_varint(len) - 1;
+    if more > 0 {
+        out.resize(end + more, 0);
+        out.copy_within(start..end, start + more);
+    }
+    for byte in &mut out[start - 1..start + more] {
+        *byte = (len & 0x7F) as u8 | 0x80;
+        len >>= 7;
+    }
+    out[start - 1 + more] &= 0x7F;
+}
+
+pub fn put_message(out: &mut Vec<u8>, field: u32, write: impl FnOnce(&mut Vec<u8>)) {
+    let start = begin_message(out, field);
     write(out);
-    let len = out.len() - start;
-    let mut prefix = Vec::with_capacity(encoded_len_varint(len as u64));
-    encode_varint(len as u64, &mut prefix);
-    out.splice(start..start, prefix);
+    end_message(out, start);
 }
 
 pub fn put_timestamp(out: &mut Vec<u8>, field: u32, at: &prost_types::Timestamp) {
@@ -49,4 +67,41 @@ pub fn put_timestamp(out: &mut Vec<u8>, field: u32, at: &prost_types::Timestamp)
         put_varint_unless_zero(out, 1, at.seconds.cast_unsigned());
         put_varint_unless_zero(out, 2, i64::from(at.nanos).cast_unsigned());
     });
+}
+
+/// Field 1 of a nested message: the whole of our `Decimal` and `JsonText`.
+pub fn put_wrapped(out: &mut Vec<u8>, field: u32, value: &str) {
+    let len = value.len();
+    put_length(out, field, if len == 0 { 0 } else { 1 + encoded_len_varint(len as u64) + len });
+    put_str_unless_empty(out, 1, value);
+}
+
+#[cfg(test)]
+mod tests {
+    use prost::Message;
+
+    use super::*;
+
+    #[test]
+    fn a_message_has_its_length_whatever_that_takes() {
+        for len in [0, 1, 127, 128, 16_383, 16_384, 2_097_151, 2_097_152] {
+            let mut out = vec![7];
+            put_message(&mut out, 15, |out| out.resize(out.len() + len, 9));
+            let mut expected = vec![7];
+            put_bytes(&mut expected, 15, &vec![9; len]);
+            assert!(out == expected, "{len}");
+        }
+    }
+
+    #[test]
+    fn what_is_wrapped_is_a_message_of_one_string() {
+        for value in ["", "1.50", &"x".repeat(300)] {
+            let mut out = Vec::new();
+            put_wrapped(&mut out, 3, value);
+            let wrapped = crate::event::pb::Decimal { value: value.to_owned() };
+            let mut expected = Vec::new();
+            put_bytes(&mut expected, 3, &wrapped.encode_to_vec());
+            assert_eq!(out, expected);
+        }
+    }
 }

@@ -114,6 +114,7 @@ fn every_field_of_every_type_is_decoded() {
                 error_code: text("e"),
                 providers: list(&["p"]),
                 datapoints: list(&["INCOMES", "LINK"]),
+                payload: None,
             }),
         ),
         (
@@ -129,12 +130,13 @@ fn every_field_of_every_type_is_decoded() {
                 status: text("ok"),
                 monitor_status: text("m"),
                 datapoints: list(&["INCOMES"]),
+                payload: None,
             }),
         ),
         (
             "USER_SESSION_COMPLETED",
             format!(r#"{{"session":{SESSION}}}"#),
-            Data::UserSessionCompleted(UserSessionCompleted { session: session() }),
+            Data::UserSessionCompleted(UserSessionCompleted { session: session(), payload: None }),
         ),
         (
             "USER_SESSION_RESET",
@@ -177,11 +179,11 @@ fn scalars_of_another_kind_are_taken_by_their_text_and_said() {
     assert_eq!(
         issues,
         [
-            "/data/userId UnexpectedValue string/number 12345678901234567890123",
-            "/data/sourceId UnexpectedValue string/array",
+            "/data/userId UnexpectedValue string/number",
+            "/data/status UnexpectedValue string/boolean",
+            "/data/errorCode UnexpectedValue string/number",
             "/data/taskType UnexpectedValue string/object",
-            "/data/status UnexpectedValue string/boolean true",
-            "/data/errorCode UnexpectedValue string/number -0.10e+5",
+            "/data/sourceId UnexpectedValue string/array",
         ]
     );
 }
@@ -198,7 +200,7 @@ fn the_last_of_several_equal_names_counts() {
 fn what_is_unknown_is_said_and_costs_nothing_else() {
     let (data, issues) = content(
         "TASK_FINISHED",
-        r#"{"userid":"x","a/b~c":[1],"":{},"values":[],"user_id":null,"payload":{"identity":{}},"userId":"u"}"#,
+        r#"{"userid":"x","a/b~c":[1],"":{},"values":[],"user_id":null,"data":{"identity":{}},"userId":"u"}"#,
     );
     assert_eq!(data, Some(Data::TaskFinished(TaskFinished { user_id: text("u"), ..TaskFinished::default() })));
     assert_eq!(
@@ -209,7 +211,7 @@ fn what_is_unknown_is_said_and_costs_nothing_else() {
             "/data/ UnknownField /object",
             "/data/values UnknownField /array",
             "/data/user_id UnknownField /null",
-            "/data/payload UnknownField /object",
+            "/data/data UnknownField /object",
         ]
     );
     let (_, issues) = content("USER_CREATED", r#"{"session":{"more":1}}"#);
@@ -225,10 +227,9 @@ fn a_list_may_come_as_what_stands_for_one() {
     };
     assert_eq!(providers(r#"["a","",""]"#), (list(&["a", "", ""]), vec![]));
     assert_eq!(providers(r#""bare""#), (list(&["bare"]), vec![]));
-    let number = vec!["/data/providers UnexpectedValue string/number 7".to_owned()];
+    let number = vec!["/data/providers UnexpectedValue string/number".to_owned()];
     assert_eq!(providers("7"), (list(&["7"]), number));
-    let mixed =
-        ["1 UnexpectedValue string/null", "2 UnexpectedValue string/number 7", "3 UnexpectedValue string/array"];
+    let mixed = ["2 UnexpectedValue string/number", "3 UnexpectedValue string/array"];
     let mixed = mixed.map(|rest| format!("/data/providers/{rest}")).to_vec();
     assert_eq!(providers(r#"["a",null,7,["b"],"c"]"#), (list(&["a", "7", "c"]), mixed));
 }
@@ -255,8 +256,13 @@ fn both_spellings_of_datapoints_are_one_field() {
         };
         assert_eq!(datapoints(r#"{"datapoints":["A"]}"#), (list(&["A"]), vec![]));
         assert_eq!(datapoints(r#"{"dataPoints":["A"]}"#), (list(&["A"]), vec![]));
-        let both = vec!["/data/dataPoints DuplicateField /array".to_owned()];
-        assert_eq!(datapoints(r#"{"datapoints":["A"],"dataPoints":["B"]}"#), (list(&["B"]), both));
+        let both = |name: &str| vec![format!("/data/{name} DuplicateField /array")];
+        let sent = r#"{"datapoints":["A","B"],"dataPoints":["B","C",null]}"#;
+        assert_eq!(datapoints(sent), (list(&["A", "B", "C"]), both("dataPoints")));
+        let sent = r#"{"dataPoints":["A"],"userId":"u","datapoints":[],"status":"s"}"#;
+        assert_eq!(datapoints(sent), (list(&["A"]), both("datapoints")));
+        let sent = r#"{"datapoints":["A"],"datapoints":["B"]}"#;
+        assert_eq!(datapoints(sent), (list(&["B"]), both("datapoints")), "one name again replaces what it said");
     }
 }
 
@@ -279,7 +285,7 @@ fn an_issue_points_to_the_name_that_was_sent() {
 
 #[test]
 fn content_that_is_no_object_is_left_out_and_said() {
-    for (sent, found) in [("[]", "array"), ("\"x\"", "string"), ("7", "number 7"), ("false", "boolean false")] {
+    for (sent, found) in [("[]", "array"), ("\"x\"", "string"), ("7", "number"), ("false", "boolean")] {
         let expected = vec![format!("/data UnexpectedValue object/{found}")];
         assert_eq!(content("TASK_FINISHED", sent), (None, expected), "{sent}");
     }
@@ -345,8 +351,229 @@ fn times_are_read_as_utc_where_they_name_no_zone() {
         assert_eq!(found, None, "{sent:?}");
         assert_eq!(issues, [format!("/createdAt UnexpectedValue RFC 3339 time/string {sent}").trim_end()], "{sent:?}");
     }
-    assert_eq!(at("1794787329").1, ["/createdAt UnexpectedValue RFC 3339 time/number 1794787329"]);
+    for (sent, expected) in [
+        ("1794787329", seconds(1_794_787_329, 0)),
+        ("1794787329.25", seconds(1_794_787_329, 250_000_000)),
+        ("1794787329001", seconds(1_794_787_329, 1_000_000)),
+        ("0", seconds(0, 0)),
+        ("-1", seconds(-1, 0)),
+        ("1e9", None),
+        ("99999999999999999999", None),
+        ("9999999999999999", None),
+    ] {
+        let said = vec![format!("/createdAt UnexpectedValue RFC 3339 time/number {sent}")];
+        assert_eq!(at(sent), (expected, said), "a number counts from 1970, which is a guess");
+    }
+    assert_eq!(at("true").1, ["/createdAt UnexpectedValue RFC 3339 time/boolean true"]);
     assert_eq!(at("null"), (None, vec![]));
+}
+
+/// What a field of `Income` or `Rating` comes as, and its issue without the pointer.
+fn number(of: &str, sent: &str) -> (Option<String>, Option<String>) {
+    let payload = format!(r#"{{"payload":{{"rating":{{"{of}":{sent}}}}}}}"#);
+    let (data, issues) = content("TASK_FINISHED", &payload);
+    let Some(Data::TaskFinished(task)) = data else { panic!("{sent}: {data:?}") };
+    let rating = task.payload.unwrap().rating.unwrap();
+    let found = match of {
+        "reviewsReceived" => rating.reviews_received.map(|count| count.to_string()),
+        _ => rating.current_rating.map(|decimal| decimal.value),
+    };
+    let pointer = format!("/data/payload/rating/{of} UnexpectedValue ");
+    (found, issues.first().map(|issue| issue.strip_prefix(&pointer).expect(issue).to_owned()))
+}
+
+#[test]
+fn decimals_keep_every_digit() {
+    for sent in ["4.8700", "-25.5000", "0", "-0", "1e400", "0.10E-5", "123456789012345678901234567890.1234567890"] {
+        assert_eq!(number("currentRating", sent), (text(sent), None));
+    }
+    let digits = "9".repeat(100_000);
+    assert_eq!(number("currentRating", &digits), (text(&digits), None));
+    for (sent, expected, said) in [
+        (r#"" -25.5000 ""#, text("-25.5000"), "number/string  -25.5000"),
+        (r#""1e3""#, text("1e3"), "number/string 1e3"),
+        (r#""1,000""#, None, "number/string 1,000"),
+        (r#""NaN""#, None, "number/string NaN"),
+        (r#""""#, None, "number/string"),
+        ("true", None, "number/boolean true"),
+        ("[1]", None, "number/array"),
+        (r#"{"value":"1"}"#, None, "number/object"),
+    ] {
+        assert_eq!(number("currentRating", sent), (expected, text(said)), "{sent}");
+    }
+    assert_eq!(number("currentRating", "null"), (None, None));
+}
+
+#[test]
+fn counts_are_read_however_they_are_written() {
+    for (sent, expected) in [("0", "0"), ("0.0", "0"), ("212.000", "212"), ("2e2", "200"), ("-999", "-999")] {
+        assert_eq!(number("reviewsReceived", sent), (text(expected), None));
+    }
+    for (sent, expected, said) in [
+        (r#""0""#, text("0"), "integer/string 0"),
+        (r#""12.0""#, text("12"), "integer/string 12.0"),
+        ("0.5", None, "integer/number 0.5"),
+        ("2147483648", None, "integer/number 2147483648"),
+        (r#""many""#, None, "integer/string many"),
+        ("false", None, "integer/boolean false"),
+    ] {
+        assert_eq!(number("reviewsReceived", sent), (expected, text(said)), "{sent}");
+    }
+    assert_eq!(number("reviewsReceived", "null"), (None, None));
+}
+
+#[test]
+fn booleans_have_three_states() {
+    let final_matches = |sent: &str| {
+        let (data, issues) = content("VERIFICATION_COMPLETED", &format!(r#"{{"result":{{"finalMatches":{sent}}}}}"#));
+        let Some(Data::VerificationCompleted(verification)) = data else { panic!("{sent}: {data:?}") };
+        (verification.result.unwrap().final_matches, issues.len())
+    };
+    for (sent, expected, said) in [
+        ("true", Some(true), 0),
+        ("false", Some(false), 0),
+        ("null", None, 0),
+        (r#""true""#, Some(true), 1),
+        (r#""FALSE""#, Some(false), 1),
+        ("1", Some(true), 1),
+        ("0", Some(false), 1),
+        ("2", None, 1),
+        (r#""yes""#, None, 1),
+        ("[]", None, 1),
+    ] {
+        assert_eq!(final_matches(sent), (expected, said), "{sent}");
+    }
+}
+
+#[test]
+fn a_page_may_come_as_the_bare_list_of_its_items() {
+    use crate::event::pb::{Document, DocumentList};
+    let documents = |sent: &str| {
+        let (data, issues) = content("TASK_FINISHED", &format!(r#"{{"payload":{{"documents":{sent}}}}}"#));
+        let Some(Data::TaskFinished(task)) = data else { panic!("{sent}: {data:?}") };
+        (task.payload.unwrap().documents, issues)
+    };
+    let document = |id: &str| Document { id: text(id), ..Document::default() };
+    let page = |cursor: Option<&str>, items: &[&str]| {
+        let items = items.iter().map(|id| document(id)).collect();
+        Some(DocumentList { next_cursor: cursor.map(str::to_owned), items })
+    };
+    for (sent, expected) in [
+        ("null", None),
+        ("{}", page(None, &[])),
+        ("[]", page(None, &[])),
+        (r#"{"nextCursor":null,"items":null}"#, page(None, &[])),
+        (r#"{"nextCursor":"c","items":[{"id":"d"},null,{"id":"e"}]}"#, page(Some("c"), &["d", "e"])),
+        (r#"[{"id":"d"},null]"#, page(None, &["d"])),
+        (r#"{"items":{"id":"d"}}"#, page(None, &["d"])),
+    ] {
+        assert_eq!(documents(sent), (expected, vec![]), "{sent}");
+    }
+    assert_eq!(
+        documents("7"),
+        (None, vec!["/data/payload/documents UnexpectedValue object or array/number".to_owned()])
+    );
+    let (found, issues) = documents(r#"[{"id":"d"},7,"x",[],{"id":"e","new":1}]"#);
+    assert_eq!(found, page(None, &["d", "e"]));
+    assert_eq!(
+        issues,
+        [
+            "1 UnexpectedValue object/number",
+            "2 UnexpectedValue object/string",
+            "3 UnexpectedValue object/array",
+            "4/new UnknownField /number"
+        ]
+        .map(|rest| format!("/data/payload/documents/{rest}"))
+    );
+    assert_eq!(documents(r#"{"items":"x"}"#).1, ["/data/payload/documents/items UnexpectedValue array/string"]);
+}
+
+#[test]
+fn what_comes_again_replaces_messages_and_lists_whole() {
+    let (data, _) = content(
+        "TASK_FINISHED",
+        r#"{"payload":{"identity":{"fullName":"a","emails":[{"type":"x"}]},"rating":{"id":"r"},
+            "identity":{"suffix":"b"},"documents":[{"id":"1"}],"documents":{"items":[{"id":"2"}],"items":[{"id":"3"}]},
+            "rating":null},"providers":["p"],"userId":"u","providers":["q"]}"#,
+    );
+    let Some(Data::TaskFinished(task)) = data else { panic!("not decoded") };
+    assert_eq!((task.providers, task.user_id), (list(&["q"]), text("u")));
+    let payload = task.payload.unwrap();
+    let identity = payload.identity.unwrap();
+    assert_eq!((identity.full_name, identity.suffix, identity.emails.len()), (None, text("b"), 0));
+    assert_eq!(payload.rating, None);
+    let documents = payload.documents.unwrap().items;
+    assert_eq!(documents.iter().map(|document| document.id()).collect::<Vec<_>>(), ["3"]);
+}
+
+#[test]
+fn free_values_come_as_they_were_sent() {
+    let form = |sent: &str| {
+        let data = format!(r#"{{"payload":{{"forms":[{{"data":{sent}}}]}}}}"#);
+        match clean("USER_SESSION_COMPLETED", &data) {
+            Data::UserSessionCompleted(session) => session.payload.unwrap().forms.remove(0).data.map(|json| json.text),
+            other => panic!("{other:?}"),
+        }
+    };
+    for sent in [r#"{ "b" : 1.50,"a":"\u00e9","b":[ ] }"#, "[]", "7.00", r#""""#, "false"] {
+        assert_eq!(form(sent), text(sent));
+    }
+    assert_eq!(form("null"), None);
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    assert_eq!(form(&deep), text(&deep));
+}
+
+#[test]
+fn a_record_of_another_type_is_kept_as_it_is() {
+    let payload = r#"{"id":"r","result":{ "nss":7 }}"#;
+    for (record_type, is_typed) in [
+        (r#""recordType":"SOCIAL_SECURITY","#, true),
+        (r#""recordType":null,"#, true),
+        ("", true),
+        (r#""recordType":"CREDIT_REPORT","#, false),
+        (r#""recordType":7,"#, false),
+        (r#""recordType":"CREDIT_REPORT","recordType":"SOCIAL_SECURITY","#, true),
+    ] {
+        let record_type = record_type.trim_end_matches(',');
+        let after = [format!(r#""payload":{payload}"#), record_type.to_owned()];
+        let before = [record_type.to_owned(), format!(r#""payload":{payload}"#)];
+        for members in [after, before] {
+            let members = members.join(",");
+            let (data, issues) = content("RECORD_COMPLETED", &format!("{{{}}}", members.trim_matches(',')));
+            let Some(Data::RecordCompleted(record)) = data else { panic!("{data:?}") };
+            assert_eq!(record.payload.is_some(), is_typed, "{members}");
+            assert_eq!(record.other_payload.map(|json| json.text), (!is_typed).then(|| payload.to_owned()));
+            let number = issues.iter().filter(|issue| issue.contains("/payload/result/nss")).count();
+            assert_eq!(number, usize::from(is_typed), "{issues:?}");
+        }
+    }
+    let (data, issues) = content("RECORD_COMPLETED", r#"{"recordType":"X","otherPayload":1,"payload":null}"#);
+    let Some(Data::RecordCompleted(record)) = data else { panic!("{data:?}") };
+    assert_eq!((record.payload, record.other_payload), (None, None));
+    assert_eq!(issues, ["/data/otherPayload UnknownField /number"], "a name of ours is none of Smile's");
+}
+
+#[test]
+fn an_archive_that_holds_more_than_datapoints_is_kept_as_it_is_as_well() {
+    let archive = |sent: &str| {
+        let data = format!(r#"{{"payload":{{"archives":[{{"payload":{sent},"id":"a"}}]}}}}"#);
+        let (data, issues) = content("USER_SESSION_COMPLETED", &data);
+        let Some(Data::UserSessionCompleted(session)) = data else { panic!("{data:?}") };
+        let archive = session.payload.unwrap().archives.remove(0);
+        assert_eq!(archive.id(), "a");
+        (archive.payload.map(|payload| payload.rating.is_some()), archive.other_payload.map(|json| json.text), issues)
+    };
+    assert_eq!(archive("{}"), (Some(false), None, vec![]));
+    assert_eq!(archive(r#"{"rating":{}}"#), (Some(true), None, vec![]));
+    let more = r#"{"analysis":{"a":1},"rating":{}}"#;
+    assert_eq!(archive(more), (Some(true), text(more), vec![]));
+    assert_eq!(archive("[1]"), (None, text("[1]"), vec![]));
+    assert_eq!(archive("null"), (None, None, vec![]));
+    let deeper = archive(r#"{"rating":{"new":1}}"#);
+    assert_eq!(
+        deeper,
+        (Some(true), None, vec!["/data/payload/archives/0/payload/rating/new UnknownField /number".to_owned()])
+    );
 }
 
 /// protobuf's Timestamp ends at both ends of four-digit years: clients in other languages refuse others, or fail.
