@@ -21,8 +21,8 @@ use crate::{feed, log::embedded, net::Address, webhook};
 pub enum ConfigError {
     #[error("--config {}: {source}", path.display())]
     Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("--config {}: {source}", path.display())]
-    File { path: PathBuf, source: Box<toml::de::Error> },
+    #[error("--config {}: line {line}: {problem}", path.display())]
+    File { path: PathBuf, line: usize, problem: String },
     #[error("{0}")]
     Setting(String),
 }
@@ -72,9 +72,24 @@ pub fn load(given: Settings) -> Result<Settings, ConfigError> {
     let Some(path) = given.config.clone() else { return Ok(settings::overlay(settings::defaults(), &given)) };
     let text =
         std::fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
-    let file: Settings =
-        toml::from_str(&text).map_err(|source| ConfigError::File { path: path.clone(), source: Box::new(source) })?;
+    let file: Settings = toml::from_str(&text).map_err(|error| ConfigError::File {
+        path: path.clone(),
+        line: 1 + error.span().map_or(0, |at| text[..at.start].matches('\n').count()),
+        problem: without_value(error.message()),
+    })?;
     Ok(settings::overlay(settings::overlay(settings::defaults(), &file), &given))
+}
+
+/// The message of a parser, which may repeat the value that it found, without that value: it can be a secret.
+fn without_value(message: &str) -> String {
+    let message = message.replace('\n', " ");
+    match message.rsplit_once(", expected ") {
+        Some((found, expected)) if message.starts_with("invalid ") => {
+            let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
+            format!("{kind}, expected {expected}")
+        }
+        _ => message,
+    }
 }
 
 /// Checks settings as a whole. What they leave open has its default.

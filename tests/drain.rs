@@ -44,10 +44,6 @@ async fn following(relay: &Relay) -> tokio::task::JoinHandle<(Follower, Status)>
     })
 }
 
-fn verified_bytes(relay: &Relay) -> usize {
-    relay.metric(r#"smile_relay_webhook_bytes_total{endpoint="smile"}"#) as usize
-}
-
 fn until_draining(relay: &Relay) {
     eventually("the relay drains", || relay.log().contains(r#""message":"draining""#).then_some(()));
 }
@@ -100,9 +96,9 @@ async fn nothing_acknowledged_is_lost_when_it_ends_under_load() {
             let (mut follower, end) = follower.await.unwrap();
             assert_draining(&end);
             assert_eq!(follower.ids(), ids, "a subscriber has got everything that was stored");
-            let last = follower.last_word.take().expect("a checkpoint before the end");
-            assert_eq!(Some(last.cursor), stored.last().map(|event| event.cursor.clone()));
-            assert!(last.caught_up);
+            let word = follower.last_word.take().expect("a checkpoint before the end");
+            assert_eq!(Some(word.cursor), stored.last().map(|event| event.cursor.clone()));
+            assert!(word.caught_up);
             follower.catch_up(&relay).await;
             assert_eq!(follower.ids(), ids, "and nothing is left to be had");
         }
@@ -118,7 +114,7 @@ async fn what_is_under_way_is_answered_and_told_that_it_is_the_last() {
     let mut idle = Wire::connect(&relay).await;
     idle.send(post(&sign(b"{}"), b"{}")).await;
     assert_eq!(idle.answer().await.status, 200);
-    let before = verified_bytes(&relay);
+    let before = relay.verified_bytes();
     let lock = place.hold_write_lock();
     let mut whole = Vec::new();
     let mut size = 0;
@@ -145,7 +141,7 @@ async fn what_is_under_way_is_answered_and_told_that_it_is_the_last() {
         connection.send(&request[..request.len() - 50]).await;
         half.push((connection, request[request.len() - 50..].to_vec()));
     }
-    eventually("the whole ones are verified", || (verified_bytes(&relay) - before == size).then_some(()));
+    eventually("the whole ones are verified", || (relay.verified_bytes() - before == size).then_some(()));
 
     relay.signal(Signal::TERM);
     until_draining(&relay);
@@ -155,7 +151,7 @@ async fn what_is_under_way_is_answered_and_told_that_it_is_the_last() {
         connection.send(rest).await;
     }
     let expected = size + body("half-0").len() + body("half-1").len();
-    eventually("the halves are verified", || (verified_bytes(&relay) - before == expected).then_some(()));
+    eventually("the halves are verified", || (relay.verified_bytes() - before == expected).then_some(()));
     drop(lock);
     for connection in whole.iter_mut().chain(half.iter_mut().map(|(connection, _)| connection)) {
         let answer = connection.answer().await;
@@ -296,11 +292,11 @@ async fn a_log_that_is_held_up_does_not_hold_up_the_end_for_long() {
     let place = Place::default();
     let mut relay = place.start(&["--drain-timeout=2s"]);
     assert_eq!(Sender::new(&relay).send(body("stored")).await, 200);
-    let before = verified_bytes(&relay);
+    let before = relay.verified_bytes();
     let lock = place.hold_write_lock();
     let sender = Sender::new(&relay);
     let sending = tokio::spawn(async move { sender.try_send(body("held up")).await });
-    eventually("it waits for the log", || (verified_bytes(&relay) > before).then_some(()));
+    eventually("it waits for the log", || (relay.verified_bytes() > before).then_some(()));
     let began = Instant::now();
     relay.signal(Signal::TERM);
     assert_eq!(relay.until_exit().code(), Some(0));

@@ -32,14 +32,6 @@ fn seeded() -> StdRng {
     StdRng::seed_from_u64(seed)
 }
 
-fn count(relay: &Relay, result: &str) -> usize {
-    relay.metric(&format!(r#"smile_relay_webhooks_total{{endpoint="smile",result="{result}"}}"#)) as usize
-}
-
-fn verified_bytes(relay: &Relay) -> usize {
-    relay.metric(r#"smile_relay_webhook_bytes_total{endpoint="smile"}"#) as usize
-}
-
 #[track_caller]
 fn assert_in_order(events: &[Event]) {
     for pair in events.windows(2) {
@@ -209,7 +201,7 @@ async fn three_copies_at_once_are_one_event_also_across_a_kill() {
                 let again = answers.iter().filter(|answer| answer.as_deref() == Some(DUPLICATE.as_bytes())).count();
                 assert_eq!((stored, again), (1, 2), "{answers:?}");
             }
-            assert_eq!((count(&relay, "stored"), count(&relay, "duplicate")), (WEBHOOKS, 2 * WEBHOOKS));
+            assert_eq!((relay.webhooks("stored"), relay.webhooks("duplicate")), (WEBHOOKS, 2 * WEBHOOKS));
             relay.kill();
             answers
         };
@@ -259,7 +251,7 @@ async fn no_copy_is_acknowledged_before_the_commit() {
             join_all(each).await
         })
     };
-    eventually("all three are verified", || (verified_bytes(&relay) == 3 * body.len()).then_some(()));
+    eventually("all three are verified", || (relay.verified_bytes() == 3 * body.len()).then_some(()));
     // All three wait for the log now; none may be answered.
     let until = Instant::now() + Duration::from_millis(700);
     while Instant::now() < until {
@@ -269,18 +261,18 @@ async fn no_copy_is_acknowledged_before_the_commit() {
     assert!(everything(&relay).await.is_empty());
     drop(lock);
     assert_eq!(sending.await.unwrap(), [200, 200, 200]);
-    assert_eq!((count(&relay, "stored"), count(&relay, "duplicate")), (1, 2));
+    assert_eq!((relay.webhooks("stored"), relay.webhooks("duplicate")), (1, 2));
     assert_eq!(everything(&relay).await.len(), 1);
 
     // And if it comes to no commit, there is no acknowledgement.
     let body = Bytes::from(support::client::body("et-2"));
     let lock = place.hold_write_lock();
-    let before = verified_bytes(&relay);
+    let before = relay.verified_bytes();
     let senders = three(&relay);
     let sending =
         tokio::spawn(async move { join_all(senders.iter().map(|sender| sender.try_send(body.clone()))).await });
     let size = support::client::body("et-2").len();
-    eventually("all three are verified", || (verified_bytes(&relay) - before == 3 * size).then_some(()));
+    eventually("all three are verified", || (relay.verified_bytes() - before == 3 * size).then_some(()));
     relay.kill();
     assert_eq!(sending.await.unwrap(), [None, None, None]);
     drop(lock);
@@ -299,7 +291,7 @@ async fn the_same_id_with_other_bytes_is_another_event_and_says_so() {
     for body in [&a, &b, &a, &b] {
         assert_eq!(sender.send(body.clone()).await, 200);
     }
-    assert_eq!((count(&relay, "stored"), count(&relay, "conflict"), count(&relay, "duplicate")), (1, 1, 2));
+    assert_eq!((relay.webhooks("stored"), relay.webhooks("conflict"), relay.webhooks("duplicate")), (1, 1, 2));
     let check = |events: &[Event]| {
         assert_eq!(events.len(), 2, "{events:?}");
         assert!(events[0].raw_body == a && events[1].raw_body == b);
@@ -314,7 +306,7 @@ async fn the_same_id_with_other_bytes_is_another_event_and_says_so() {
         for body in [&a, &b, &b, &a] {
             assert_eq!(Sender::new(&relay).send(body.clone()).await, 200);
         }
-        assert_eq!((count(&relay, "stored"), count(&relay, "conflict"), count(&relay, "duplicate")), (0, 0, 4));
+        assert_eq!((relay.webhooks("stored"), relay.webhooks("conflict"), relay.webhooks("duplicate")), (0, 0, 4));
         check(&everything(&relay).await);
         relay.kill();
     }
@@ -323,7 +315,7 @@ async fn the_same_id_with_other_bytes_is_another_event_and_says_so() {
     let c = body_of("et-1", "ACCOUNT_FAILED", "u-1");
     assert_eq!(Sender::new(&relay).send(c.clone()).await, 200);
     assert_eq!(Sender::new(&relay).send(c.clone()).await, 200);
-    assert_eq!((count(&relay, "conflict"), count(&relay, "duplicate")), (1, 1));
+    assert_eq!((relay.webhooks("conflict"), relay.webhooks("duplicate")), (1, 1));
     let events = everything(&relay).await;
     assert_eq!(events.len(), 3);
     assert!([events[0].sequence, events[1].sequence].contains(&events[2].conflicts_with), "{events:?}");
@@ -341,7 +333,7 @@ async fn what_was_verified_is_stored_also_when_its_sender_has_gone() {
         expected += body.len();
         let mut connection = Wire::connect(&relay).await;
         connection.send(post(&sign(&body), &body)).await;
-        eventually("it is verified", || (verified_bytes(&relay) == expected).then_some(()));
+        eventually("it is verified", || (relay.verified_bytes() == expected).then_some(()));
         connection.cut();
     }
     for n in 0..10 {
@@ -350,19 +342,19 @@ async fn what_was_verified_is_stored_also_when_its_sender_has_gone() {
         let mut connection = Wire2::connect(&relay).await;
         let request = post2(&relay, Some(&sign(&body)), pieces([body], true));
         let asking = tokio::spawn(async move { connection.try_request(request).await });
-        eventually("it is verified", || (verified_bytes(&relay) == expected).then_some(()));
+        eventually("it is verified", || (relay.verified_bytes() == expected).then_some(()));
         // Ends the stream, and the connection with it.
         asking.abort();
     }
-    assert_eq!(count(&relay, "stored"), 0);
+    assert_eq!(relay.webhooks("stored"), 0);
     drop(lock);
-    eventually("all are stored", || (count(&relay, "stored") == 20).then_some(()));
+    eventually("all are stored", || (relay.webhooks("stored") == 20).then_some(()));
     let events = everything(&relay).await;
     let ids: HashSet<_> = events.iter().map(|event| event.id.clone()).collect();
     assert_eq!((events.len(), ids.len()), (20, 20));
     // And they are known, when Smile sends them again.
     assert_eq!(Sender::new(&relay).send(body("http1-3")).await, 200);
-    assert_eq!(count(&relay, "duplicate"), 1);
+    assert_eq!(relay.webhooks("duplicate"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -377,7 +369,7 @@ async fn what_came_whole_is_stored_also_when_its_sender_goes_at_once() {
         // Its end is there before the relay has looked at the request.
         gone.push(connection.end().await);
     }
-    eventually("all are stored", || (count(&relay, "stored") == 30).then_some(()));
+    eventually("all are stored", || (relay.webhooks("stored") == 30).then_some(()));
     assert_eq!(everything(&relay).await.len(), 30);
 }
 
@@ -414,7 +406,7 @@ async fn a_data_directory_has_one_relay_at_a_time() {
     second.kill();
     third.until_ready();
     assert_eq!(Sender::new(&third).send(body("et-2")).await, 200);
-    assert_eq!(count(&third, "duplicate"), 1);
+    assert_eq!(third.webhooks("duplicate"), 1);
     let ids: Vec<_> = everything(&third).await.into_iter().map(|event| event.id).collect();
     assert_eq!(ids, ["et-1", "et-2", "et-3"]);
 }

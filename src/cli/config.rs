@@ -8,6 +8,7 @@ use super::CliError;
 use crate::{
     config::{self, Settings},
     relay::Relay,
+    telemetry::logs,
 };
 
 /// Check or print a configuration
@@ -47,7 +48,9 @@ pub fn run(args: ConfigArgs) -> Result<(), CliError> {
     let mut stdout = std::io::stdout();
     match args.command {
         ConfigCommand::Check(CheckArgs { settings }) => {
-            Relay::check(&config::check(&config::load(settings)?)?)?;
+            let settings = config::load(settings)?;
+            logs::check(settings.log_level.as_deref().unwrap_or("info"))?;
+            Relay::check(&config::check(&settings)?)?;
             writeln!(stdout, "the configuration is good")
         }
         ConfigCommand::Print(PrintArgs { settings }) => write!(stdout, "{}", config::load(settings)?.masked()),

@@ -2,16 +2,33 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::{EnvFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{EnvFilter, filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use crate::config::LogFormat;
 
 /// A level that can't be understood.
 #[derive(Debug, thiserror::Error)]
-#[error("--log-level {level}: {source}; write error, warn, info, debug or trace")]
+#[error("--log-level {level}: it can't be understood; write error, warn, info, debug or trace")]
 pub struct LevelError {
     level: String,
-    source: tracing_subscriber::filter::ParseError,
+}
+
+/// Checks a level, or several directives.
+///
+/// # Errors
+/// If it is none.
+pub fn check(level: &str) -> Result<(), LevelError> {
+    filter(level).map(drop)
+}
+
+fn filter(level: &str) -> Result<EnvFilter, LevelError> {
+    let wrong = || LevelError { level: level.to_owned() };
+    // A single word that is no level would be taken for the name of a module, and silence all others.
+    let is_directive = |part: &str| part.contains(['=', '[']) || part.trim().parse::<LevelFilter>().is_ok();
+    if !level.split(',').all(is_directive) {
+        return Err(wrong());
+    }
+    EnvFilter::try_new(level).map_err(|_| wrong())
 }
 
 /// Starts to write log lines; for the whole process, once.
@@ -19,7 +36,7 @@ pub struct LevelError {
 /// # Errors
 /// If the level is none.
 pub fn start(format: Option<LogFormat>, level: &str) -> Result<(), LevelError> {
-    let filter = EnvFilter::try_new(level).map_err(|source| LevelError { level: level.to_owned(), source })?;
+    let filter = filter(level)?;
     let is_terminal = io::stderr().is_terminal();
     let lines = fmt::layer().with_writer(io::stderr).with_target(false);
     let format = format.unwrap_or(if is_terminal { LogFormat::Text } else { LogFormat::Json });
@@ -32,4 +49,21 @@ pub fn start(format: Option<LogFormat>, level: &str) -> Result<(), LevelError> {
     // A second start in one process, as in tests, keeps the first.
     let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mistyped_level_is_no_level() {
+        for level in
+            ["info", "WARN", "off", "info,smile_relay::log=debug", "warn, h2=info", "smile_relay[a{b=1}]=trace"]
+        {
+            assert!(check(level).is_ok(), "{level}");
+        }
+        for level in ["", "inof", "info,h2", "a=b=c", "debug;h2=info"] {
+            assert!(check(level).is_err(), "{level}");
+        }
+    }
 }

@@ -64,20 +64,20 @@ impl Place {
 
     /// The command line of a relay here.
     pub fn args(&self, more: &[&str]) -> Vec<String> {
+        let said = |prefix: &str| more.iter().any(|arg| arg.starts_with(prefix));
         let mut args = vec![
             "serve".to_owned(),
             "--public-listen=127.0.0.1:0".to_owned(),
+            "--grpc-listen=127.0.0.1:0".to_owned(),
             "--admin-listen=127.0.0.1:0".to_owned(),
             format!("--data-dir={}", self.data_dir().display()),
-            format!("--webhook-secret-file={}", self.path().join("secret").display()),
             "--log-format=json".to_owned(),
         ];
-        let said = |prefix: &str| more.iter().any(|arg| arg.starts_with(prefix));
+        // What is said counts instead.
+        args.retain(|arg| arg.split_once('=').is_none_or(|(flag, _)| !said(flag)));
+        args.push(format!("--webhook-secret-file={}", self.path().join("secret").display()));
         if !said("--tls-") && !said("--insecure-public-http") {
             args.push("--tls-self-signed".to_owned());
-        }
-        if !said("--grpc-listen") {
-            args.push("--grpc-listen=127.0.0.1:0".to_owned());
         }
         args.extend(more.iter().map(|arg| (*arg).to_owned()));
         args
@@ -191,9 +191,27 @@ impl Relay {
 
     /// The value of a metric, by its name with labels as they are printed; 0 if it is not there.
     pub fn metric(&self, name: &str) -> f64 {
+        self.sample(name).map_or(0.0, |value| value.parse().expect("a number"))
+    }
+
+    /// How many webhooks to the endpoint `smile` came to this.
+    pub fn webhooks(&self, result: &str) -> usize {
+        self.counter(&format!(r#"smile_relay_webhooks_total{{endpoint="smile",result="{result}"}}"#))
+    }
+
+    /// The bytes of all webhooks to the endpoint `smile` whose signature was right.
+    pub fn verified_bytes(&self) -> usize {
+        self.counter(r#"smile_relay_webhook_bytes_total{endpoint="smile"}"#)
+    }
+
+    fn counter(&self, name: &str) -> usize {
+        self.sample(name).map_or(0, |value| value.parse().expect("a count"))
+    }
+
+    fn sample(&self, name: &str) -> Option<String> {
         let (_, text) = self.probe("/metrics");
-        let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
-        line.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap_or(0.0)
+        let line = text.lines().find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')))?;
+        line.rsplit(' ').next().map(str::to_owned)
     }
 
     /// Memory that is really used, in bytes.

@@ -1,12 +1,12 @@
 //! Programs that run to their end: the binary's other commands, and `openssl` as an independent witness.
 
 use std::{
-    io::Write,
+    io::{BufRead, BufReader, Read, Write},
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::{Arc, Mutex, mpsc},
 };
 
-use super::{PATIENCE, command};
+use super::{PATIENCE, command, eventually};
 
 /// How a program ended.
 #[derive(Debug)]
@@ -88,4 +88,74 @@ pub fn openssl_sign(secret: &str, body: &[u8]) -> String {
     let hex = signed.stdout().trim().rsplit(' ').next().unwrap().to_owned();
     assert_eq!(hex.len(), 128, "{signed:?}");
     hex
+}
+
+/// A program that goes on, read line by line. Ended when dropped.
+pub struct Running {
+    child: Child,
+    stdout: Lines,
+    stderr: Lines,
+}
+
+type Lines = Arc<Mutex<Vec<String>>>;
+
+impl Running {
+    pub fn start(command: &mut Command) -> Self {
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (stdout, stderr) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
+        Self { child, stdout, stderr }
+    }
+
+    pub fn stdout(&self) -> Vec<String> {
+        self.stdout.lock().unwrap().clone()
+    }
+
+    pub fn stderr(&self) -> Vec<String> {
+        self.stderr.lock().unwrap().clone()
+    }
+
+    /// Waits until it has printed so many lines.
+    pub fn until_lines(&self, count: usize) -> Vec<String> {
+        eventually(&format!("{count} lines are printed; {:?}", self.stderr()), || {
+            Some(self.stdout()).filter(|lines| lines.len() >= count)
+        })
+    }
+
+    /// Waits until it says something on stderr.
+    pub fn until_said(&self, what: &str) {
+        eventually(&format!("it says {what:?}"), || self.stderr().iter().any(|line| line.contains(what)).then_some(()));
+    }
+
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits until it ends by itself, and for its last lines; the exit code, None for a signal.
+    pub fn until_exit(&mut self) -> Option<i32> {
+        let exit = eventually("the program has ended", || self.child.try_wait().unwrap());
+        // The readers hold the other halves until they have come to the end.
+        for lines in [&self.stdout, &self.stderr] {
+            eventually("its output is read", || (Arc::strong_count(lines) == 1).then_some(()));
+        }
+        exit.code()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Gone already if it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn lines(output: impl Read + Send + 'static) -> Lines {
+    let lines = Lines::default();
+    let kept = Arc::clone(&lines);
+    std::thread::spawn(move || {
+        for line in BufReader::new(output).lines().map_while(Result::ok) {
+            kept.lock().unwrap().push(line);
+        }
+    });
+    lines
 }
