@@ -17,6 +17,10 @@ demo:
 bench:
     cargo bench --bench relay
 
+# Damaged bodies for a minute
+fuzz:
+    SMILE_RELAY_FUZZ_SECONDS=60 PROPTEST_CASES=5000 cargo test --test fuzz --locked -- --nocapture
+
 # What needs root, grpcurl or buf
 outside:
     tests/grpcurl.sh
