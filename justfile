@@ -6,7 +6,8 @@ default:
 # Format, lint and test, as CI does
 check:
     cargo fmt --check
-    cargo clippy --all-targets --locked -- -D warnings
+    cargo clippy --locked -- -D warnings
+    cargo clippy --all-targets --locked -- -D warnings -A clippy::pedantic
     cargo test --locked
 
 # See it at work
@@ -16,6 +17,10 @@ demo:
 # Figures beside their floors (10 minutes, two cores)
 bench:
     cargo bench --bench relay
+
+# Damaged bodies for a minute
+fuzz:
+    SMILE_RELAY_FUZZ_SECONDS=60 PROPTEST_CASES=5000 cargo test --test fuzz --locked -- --nocapture
 
 # What needs root, grpcurl or buf
 outside:

@@ -16,18 +16,6 @@
 //! - [`relay`]: composes the parts, binds, runs, drains. The only one that knows them all.
 //! - [`cli`]: the commands, a file each.
 
-#![cfg_attr(
-    test,
-    allow(
-        clippy::cast_possible_truncation,
-        clippy::format_collect,
-        clippy::large_stack_arrays,
-        clippy::too_many_lines,
-        clippy::unnecessary_wraps,
-        reason = "tests know their numbers, and are read from top to bottom"
-    )
-)]
-
 pub mod cli;
 pub mod config;
 pub mod event;

@@ -71,7 +71,7 @@ async fn one_that_does_not_read_holds_up_nobody() {
     let mut stalled = Reader::open(&mut stalled_client, request).await.unwrap();
     let seen: Vec<_> = (0..LIVE).map(|_| Arc::new(AtomicU64::new(0))).collect();
     let mut live = Vec::new();
-    for seen in seen.iter().cloned() {
+    for seen in seen.clone() {
         let mut client = relay.grpc().await;
         let mut reader = Reader::open(&mut client, SubscribeRequest::default()).await.unwrap();
         live.push(tokio::spawn(async move {

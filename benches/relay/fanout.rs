@@ -137,8 +137,7 @@ pub async fn an_event(place: &Place) -> Vec<u8> {
         .await;
     send_one(place, &relay).await;
     streams.counts.until("the event", 1, |counts| &counts.events).await;
-    let message = seen.lock().expect("nothing panics under it").clone();
-    message
+    seen.lock().expect("nothing panics under it").clone()
 }
 
 async fn send_one(place: &Place, relay: &Server) {

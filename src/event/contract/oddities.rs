@@ -323,6 +323,7 @@ const CONTENT: &[Row] = &[
 ];
 
 /// What is about the whole body: number, body, members of the event's proto JSON, and the issues.
+#[allow(clippy::type_complexity, reason = "a table, whose columns the comment names")]
 const ENVELOPE: &[(&str, &str, &[(&str, &str)], &[&str])] = &[
     ("1.1", r#"{"id":"einc-0g","type":"T"}"#, &[("id", r#""einc-0g""#)], &[]),
     (

@@ -31,7 +31,9 @@ impl Decoder<'_, '_> {
                 bytes = start..self.out.len();
             }
             let len = earlier.bytes.len();
-            if !(is_other_spelling && bytes.is_empty()) {
+            if is_other_spelling && bytes.is_empty() {
+                bytes = earlier.bytes.clone();
+            } else {
                 self.out.drain(earlier.bytes.clone());
                 for seen in &mut self.seen[base..] {
                     if seen.bytes.start >= earlier.bytes.end {
@@ -39,8 +41,6 @@ impl Decoder<'_, '_> {
                     }
                 }
                 bytes = bytes.start - len..bytes.end - len;
-            } else {
-                bytes = earlier.bytes.clone();
             }
         }
         self.seen[base + at].bytes = bytes;

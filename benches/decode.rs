@@ -1,0 +1,141 @@
+//! What it costs to turn a stored webhook into an encoded event, beside what `serde_json` takes to read the same bytes:
+//! into plain structs for a small event, into a `Value` for a large one. All in one run, turn by turn, so that the ratios
+//! hold whatever the machine does besides. Exits with 1 if a goal is missed.
+
+use std::{
+    fs,
+    hint::black_box,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use bytes::Bytes;
+use serde::Deserialize;
+use smile_relay::event::{cursor::LogId, encode, envelope::Envelope, pb::EventSource, record::Record};
+
+#[path = "../tests/support/payload.rs"]
+mod payload;
+
+const SMALL: &str = r#"{"id":"et-87b32fa00c334137aa08a5cebbecc3f3","version":1,"type":"ACCOUNT_CONNECTED","createdAt":"2026-11-16T01:02:09Z","data":{"userId":"tenantId-848a77e544ff4e37b4c1d18df5ff59b9","accountId":"a-c3fd87066d3f4766a048c0503cac6d04","loginName":"isagani.aragon@example.com","providers":["alon_ph"]}}"#;
+/// The turns that are taken of each.
+const TURNS: usize = 60;
+
+/// A small event as one would read it who knows that it is right.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code, reason = "only read into")]
+struct Event {
+    id: String,
+    version: u32,
+    r#type: String,
+    created_at: String,
+    data: AccountConnected,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code, reason = "only read into")]
+struct AccountConnected {
+    user_id: String,
+    account_id: String,
+    login_name: Option<String>,
+    providers: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let small = record(SMALL.to_owned());
+    let large = record(payload::task_finished("et-1", 740, ""));
+    println!("small: {} bytes; large: {} bytes", small.body.len(), large.body.len());
+
+    let [ours, structs] = turns(
+        20_000,
+        &mut [&mut || encoded(&small), &mut || {
+            black_box(serde_json::from_slice::<Event>(&small.body).unwrap());
+        }],
+    );
+    let [ours_large, value] = turns(
+        1,
+        &mut [&mut || encoded(&large), &mut || {
+            black_box(serde_json::from_slice::<serde_json::Value>(&large.body).unwrap());
+        }],
+    );
+    let memory = memory_of(&large);
+
+    let rate = |time: Duration| large.body.len() as f64 / time.as_secs_f64() / 1e6;
+    let of_structs = ours.as_secs_f64() / structs.as_secs_f64();
+    let of_value = rate(ours_large) / rate(value);
+    println!("| what | ours | beside it | ratio | goal |");
+    println!("| --- | --- | --- | --- | --- |");
+    println!(
+        "| small event, decoded and encoded | {:.2} us | plain structs: {:.2} us | {of_structs:.2} | at most 2 |",
+        micros(ours),
+        micros(structs)
+    );
+    println!(
+        "| large event, decoded and encoded | {:.0} MB/s | `Value`: {:.0} MB/s | {of_value:.2} | at least 0.5 |",
+        rate(ours_large),
+        rate(value)
+    );
+    println!("| memory for the large event, its body included | | its body | {memory:.2} | at most 4 |");
+    let goals = [micros(ours) <= 3.0, of_structs <= 2.0, of_value >= 0.5, memory <= 4.0];
+    if goals.iter().all(|&reached| reached) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn micros(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6
+}
+
+fn record(body: String) -> Record {
+    let Envelope { id, type_name, user_id } = Envelope::of(body.as_bytes(), "");
+    Record {
+        sequence: 1,
+        received_at: 1_794_787_329_000_001,
+        check: 9,
+        conflicts_with: 0,
+        source: EventSource::Webhook,
+        endpoint: "smile".into(),
+        id,
+        type_name,
+        user_id,
+        signature: Bytes::from_static(&[0xAB; 64]),
+        traceparent: String::new(),
+        content_encoding: String::new(),
+        body_bytes: body.len() as u64,
+        body: body.into(),
+    }
+}
+
+fn encoded(record: &Record) {
+    black_box(encode::whole(LogId([5; 16]), black_box(record)));
+}
+
+/// The median time of each, turn by turn, so that all meet the same weather.
+fn turns<const N: usize>(times: u32, each: &mut [&mut dyn FnMut(); N]) -> [Duration; N] {
+    let mut taken = [const { Vec::new() }; N];
+    for _ in 0..TURNS {
+        for (run, taken) in each.iter_mut().zip(&mut taken) {
+            let start = Instant::now();
+            (0..times).for_each(|_| run());
+            taken.push(start.elapsed() / times);
+        }
+    }
+    taken.map(|mut taken| {
+        taken.sort();
+        taken[TURNS / 2]
+    })
+}
+
+/// The most memory that encoding takes, the record's body included, in lengths of the body.
+fn memory_of(record: &Record) -> f64 {
+    let resident = |line: &str| {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let line = status.lines().find_map(|l| l.strip_prefix(line)).unwrap_or("0").trim().to_owned();
+        line.split(' ').next().and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0) * 1024.0
+    };
+    // Starts the peak over.
+    let _ = fs::write("/proc/self/clear_refs", "5");
+    let before = resident("VmRSS:");
+    encoded(record);
+    let body = record.body.len() as f64;
+    (resident("VmHWM:") - before + body) / body
+}
