@@ -23,8 +23,9 @@ pub fn check(level: &str) -> Result<(), LevelError> {
 
 fn filter(level: &str) -> Result<EnvFilter, LevelError> {
     let wrong = || LevelError { level: level.to_owned() };
+    let level = level.split(',').map(str::trim).collect::<Vec<_>>().join(",");
     // A single word that is no level would be taken for the name of a module, and silence all others.
-    let is_directive = |part: &str| part.contains(['=', '[']) || part.trim().parse::<LevelFilter>().is_ok();
+    let is_directive = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
     if !level.split(',').all(is_directive) {
         return Err(wrong());
     }
