@@ -69,7 +69,7 @@ async fn payloads_come_through_whole() {
     let place = Place::default();
     let relay = place.start(&[]);
     let sender = Sender::new(&relay);
-    let (text, long_text) = ("y".repeat(300), "z".repeat(2_450));
+    let (text, long_text) = ("y".repeat(350), "z".repeat(2_470));
     let body = task_finished("et-1", ITEMS, &text);
     let long_body = task_finished("et-2", ITEMS, &long_text);
     assert!((1_300_000..1_500_000).contains(&body.len()), "{} bytes", body.len());
