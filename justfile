@@ -17,6 +17,7 @@ demo:
 # Figures beside their floors (10 minutes, two cores)
 bench:
     cargo bench --bench relay
+    cargo bench --bench decode
 
 # Damaged bodies for a minute
 fuzz:
