@@ -436,6 +436,7 @@ impl Writer {
             Some(limit) => self.used_bytes()?.saturating_sub(limit),
             None => 0,
         };
+        let page_size = self.pragma("page_size")?;
         let (mut removed, mut last, mut bytes) = (0, None, 0);
         {
             let mut oldest = self.connection.prepare_cached(
@@ -444,6 +445,8 @@ impl Writer {
             let mut oldest = oldest.query([STEP_RECORDS])?;
             while let Some(row) = oldest.next()? {
                 let size = row.get::<_, i64>(3)?.cast_unsigned() + super::OVERHEAD_BYTES as u64 / 2;
+                // Of those over half a page, each has its pages to itself.
+                let size = if size > page_size / 2 { size.next_multiple_of(page_size) } else { size };
                 if row.get::<_, i64>(2)? >= old && excess == 0 || bytes > STEP_BYTES {
                     break;
                 }
