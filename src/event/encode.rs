@@ -48,13 +48,11 @@ pub fn put_message_head(out: &mut impl BufMut, event_len: usize) {
 /// What such a head takes at most.
 const HEAD_ROOM: usize = 5 + 1 + 5;
 
-/// Room that is made for the fields at first: those of nearly every event fit.
-const PLAIN_BYTES: usize = 4096;
-
 /// Encodes `record` whole.
 #[must_use]
 pub fn whole(log: LogId, record: &Record) -> Encoded {
-    let mut out = Vec::with_capacity(record.body.len().min(PLAIN_BYTES) + 256);
+    // What is typed is hardly ever longer than its JSON. To grow a large vector takes as much memory again.
+    let mut out = Vec::with_capacity(record.body.len() + 256);
     out.resize(HEAD_ROOM, 0);
     let known = SCHEMA.types.get(&record.type_name);
     put_columns(&mut out, log, record, known);
@@ -180,10 +178,10 @@ fn put_object(
         Ok(())
     })?;
     reader.end()?;
-    let of_data = mem::replace(&mut decoder.issues, envelope);
+    let of_data = mem::replace(&mut decoder.issues.found, envelope.found);
     decoder.put_envelope(record, values)?;
     let mut issues = decoder.issues.found;
-    issues.extend(of_data.found);
+    issues.extend(of_data);
     Ok(issues)
 }
 

@@ -35,8 +35,9 @@ const STEP_BYTES: u64 = GROUP_BYTES as u64;
 const IDLE: Duration = Duration::from_secs(1);
 /// How often a full disk is tried again.
 const FULL_INTERVAL: Duration = Duration::from_millis(100);
-/// A checkpoint is asked for after as many pages (4 MiB).
-const CHECKPOINT_PAGES: u64 = 512;
+/// A checkpoint is asked for after as many pages (16 MiB), or a second. The same page is written many times meanwhile, and
+/// moved once.
+const CHECKPOINT_PAGES: u64 = 2048;
 /// The writer starts the write-ahead log over when it holds as many pages (64 MiB).
 const WAL_PAGES: u64 = 8192;
 /// From here on (128 MiB) it waits for a checkpoint that is under way.
