@@ -25,9 +25,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// The processes that run.
 static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
 
+/// How a process is asked to end.
+fn requests_to_end() -> SigSet {
+    SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
+}
+
 /// Ends what was started also when this process is asked to end. Called first, so that all threads leave it to this one.
 pub fn end_with_us() {
-    let asked = SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP]);
+    let asked = requests_to_end();
     asked.thread_block().expect("these can be blocked");
     std::thread::spawn(move || {
         asked.wait().expect("these can be waited for");
@@ -114,7 +119,10 @@ impl Place {
 }
 
 fn start(command: &mut Command) -> Child {
+    // It inherits what this thread blocks, and has to hear them itself.
+    requests_to_end().thread_unblock().expect("these can be let through");
     let child = machine::on_server_core(|| command.stdin(Stdio::null()).spawn()).expect("the program is built");
+    requests_to_end().thread_block().expect("these can be blocked");
     RUNNING.lock().expect("nothing panics under it").push(pid_of(&child));
     child
 }
