@@ -1,10 +1,12 @@
 //! What it costs to turn a stored webhook into an encoded event, beside what `serde_json` takes to read the same bytes:
 //! into plain structs for a small event, into a `Value` for a large one. All in one run, turn by turn, so that the ratios
-//! hold whatever the machine does besides. Exits with 1 if a goal is missed.
+//! hold whatever the machine does besides. And the memory that a large event takes meanwhile, in a process of its own, as
+//! memory that was used before and freed would hide it. Exits with 1 if a goal is missed.
 
 use std::{
+    env, fs,
     hint::black_box,
-    process::ExitCode,
+    process::{Command, ExitCode},
     time::{Duration, Instant},
 };
 
@@ -14,6 +16,10 @@ use smile_relay::event::{cursor::LogId, encode, envelope::Envelope, pb::EventSou
 
 #[path = "../tests/support/payload.rs"]
 mod payload;
+
+/// As the relay has it: what is beside it gets the same.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SMALL: &str = r#"{"id":"et-87b32fa00c334137aa08a5cebbecc3f3","version":1,"type":"ACCOUNT_CONNECTED","createdAt":"2026-11-16T01:02:09Z","data":{"userId":"tenantId-848a77e544ff4e37b4c1d18df5ff59b9","accountId":"a-c3fd87066d3f4766a048c0503cac6d04","loginName":"isagani.aragon@example.com","providers":["alon_ph"]}}"#;
 /// The turns that are taken of each.
@@ -41,7 +47,17 @@ struct AccountConnected {
     providers: Vec<String>,
 }
 
+/// What the process is started with that measures memory; the path of a body follows.
+const MEMORY: &str = "--memory-of";
+
 fn main() -> ExitCode {
+    let args: Vec<String> = env::args().collect();
+    if let [_, first, path] = &args[..]
+        && first == MEMORY
+    {
+        println!("{}", memory_of(path));
+        return ExitCode::SUCCESS;
+    }
     let small = record(SMALL.to_owned());
     let large = record(payload::task_finished("et-1", 740, ""));
     println!("small: {} bytes; large: {} bytes", small.body.len(), large.body.len());
@@ -74,8 +90,47 @@ fn main() -> ExitCode {
         rate(ours_large),
         rate(value)
     );
-    let goals = [micros(ours) <= 3.0, of_structs <= 2.0, of_value >= 0.5];
+    let memory = memory_apart(&large.body);
+    let of_body = memory / large.body.len() as f64;
+    println!(
+        "| memory while the large event is decoded, with its body | {:.1} MB | the body: {:.1} MB | {of_body:.2} | at most 4 |",
+        memory / 1e6,
+        large.body.len() as f64 / 1e6
+    );
+    let goals = [micros(ours) <= 3.0, of_structs <= 2.0, of_value >= 0.5, of_body <= 4.0];
     if goals.iter().all(|&reached| reached) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// As [`memory_of`], in a process of its own.
+fn memory_apart(body: &[u8]) -> f64 {
+    let file = tempfile::NamedTempFile::new().expect("there is a temporary directory");
+    fs::write(file.path(), body).expect("it can be written");
+    let this = env::current_exe().expect("it runs");
+    let output = Command::new(this).arg(MEMORY).arg(file.path()).output().expect("it can be run again");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().parse().unwrap_or_else(|_| panic!("it said {output:?}"))
+}
+
+/// The most bytes of memory that this process held at a time while it decoded the body, beyond what it held before it read it.
+fn memory_of(path: &str) -> u64 {
+    encoded(&record(SMALL.to_owned()));
+    let before = status("VmRSS:");
+    let body = fs::read(path).expect("it was written");
+    let read = status("VmRSS:") - before;
+    let record = Record { body: body.into(), type_name: "TASK_FINISHED".into(), ..record(SMALL.to_owned()) };
+    let start = status("VmRSS:");
+    // Forgets the most that was held before.
+    fs::write("/proc/self/clear_refs", "5").expect("Linux has it");
+    encoded(&record);
+    read + status("VmHWM:") - start
+}
+
+/// A line of the kernel's account of this process, in bytes.
+fn status(line: &str) -> u64 {
+    let status = fs::read_to_string("/proc/self/status").expect("Linux has it");
+    let value = status.lines().find_map(|text| text.strip_prefix(line)).expect("it has this line");
+    let kib: u64 = value.trim().trim_end_matches(" kB").parse().expect("a number of KiB");
+    kib * 1024
 }
 
 fn micros(time: Duration) -> f64 {

@@ -28,7 +28,10 @@ mod relay {
     pub mod webhooks;
 }
 
-use relay::{catchup, fanout, floor_http, floor_rows, floor_streams, ingest, latency, machine, memory, server::Place};
+use relay::{
+    catchup, fanout, floor_http, floor_rows, floor_streams, ingest, latency, machine, memory,
+    server::{Place, end_with_us},
+};
 
 /// How much is measured.
 #[derive(Clone, Copy)]
@@ -68,6 +71,7 @@ fn compare(args: &[String]) {
     }
     let wanted = |name| named.is_empty() || named.contains(&name);
     let effort = if is_quick { Effort { repetitions: 1, share: 0.25 } } else { Effort { repetitions: 5, share: 1.0 } };
+    end_with_us();
     machine::pin_load();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     println!("{}", machine::describe(Place::new().path()));

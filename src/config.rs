@@ -13,6 +13,8 @@ use std::{
     time::Duration,
 };
 
+use http::HeaderValue;
+
 pub use self::settings::{EndpointSettings, LogFormat, Settings, Span, Volume};
 use crate::{feed, log::embedded, net::Address, webhook};
 
@@ -35,6 +37,7 @@ pub struct Config {
     pub grpc_listen: Vec<Address>,
     pub grpc_unix_mode: u32,
     pub grpc_tls: Option<CertifiedKeyFiles>,
+    pub grpc_web_origins: Vec<HeaderValue>,
     pub admin_listen: SocketAddr,
     pub webhook: webhook::Settings,
     pub log: embedded::Options,

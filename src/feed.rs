@@ -136,7 +136,7 @@ impl Feed {
         let load = async move {
             let _turn = turns.acquire_owned().await.map_err(|e| ReadError(e.to_string()))?;
             let Some(record) = log.get(sequence).await? else {
-                return Ok(Encoded { plain: bytes::Bytes::new(), raw: bytes::Bytes::new() });
+                return Ok(Encoded::default());
             };
             let id = log.id();
             tokio::task::spawn_blocking(move || encode::whole(id, &record)).await.map_err(|e| ReadError(e.to_string()))

@@ -1,7 +1,8 @@
 //! The gRPC interface: requests in, the parts' answers out, errors mapped.
 //!
 //! `RelayService` is served by hand (`relay_service`), as its answers are bytes that many streams share, cut into
-//! pieces that a stalled stream does not hold on to. Health and reflection are tonic's own.
+//! pieces that a stalled stream does not hold on to. Health and reflection are tonic's own. Browsers get all of it by
+//! gRPC-Web, if their origin is named (`web`).
 
 mod frame;
 mod large;
@@ -11,9 +12,11 @@ mod reply;
 mod start;
 mod status;
 mod subscribe;
+mod web;
 
 use std::{sync::Arc, time::Duration};
 
+use http::HeaderValue;
 use prometheus_client::{
     metrics::{counter::Counter, gauge::Gauge},
     registry::Registry,
@@ -44,6 +47,8 @@ pub struct Settings {
     pub max_streams: usize,
     /// Streams end at this age, give or take a tenth, so that their clients spread anew.
     pub max_stream_age: Option<Duration>,
+    /// Origins whose pages may call by gRPC-Web. Empty: it is off.
+    pub web_origins: Vec<HeaderValue>,
 }
 
 /// What is counted here.
@@ -104,13 +109,15 @@ pub fn router(
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     let streams = Arc::new(Semaphore::new(settings.max_streams));
+    let web_origins = settings.web_origins.clone();
     let shared = Shared { feed, settings, metrics, streams, answers: Arc::new(Semaphore::new(read::AT_ONCE)), drain };
-    Routes::new(health)
+    let services = Routes::new(health)
         .add_service(reflection().build_v1().expect("the build made them"))
         .add_service(reflection().build_v1alpha().expect("the build made them"))
         .add_service(relay_service::RelayService::new(shared))
         .prepare()
-        .into_axum_router()
+        .into_axum_router();
+    web::router(services, web_origins)
 }
 
 /// Says to health checks whether the services are ready.

@@ -2,6 +2,11 @@
 
 use std::process::ExitCode;
 
+/// Bodies and messages are allocated on one thread and freed on another, which glibc's allocator is slow at: it took 30 %
+/// of the CPU time of a subscriber catching up.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     smile_relay::cli::main()
 }

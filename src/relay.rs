@@ -173,6 +173,7 @@ impl Relay {
             started_at,
             max_streams: config.max_streams,
             max_stream_age: config.max_stream_age,
+            web_origins: config.grpc_web_origins,
         };
         let routes = grpc::router(feed.clone(), settings, grpc_metrics, health_service, streams_drain.clone());
         // A Unix socket is guarded by its permissions, and its clients expect plaintext.

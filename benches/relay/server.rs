@@ -6,12 +6,12 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::mpsc,
+    sync::{Mutex, mpsc},
     time::Duration,
 };
 
 use nix::{
-    sys::signal::{Signal, kill},
+    sys::signal::{SigSet, Signal, kill},
     unistd::Pid,
 };
 
@@ -21,6 +21,28 @@ use super::machine;
 pub const SECRET: &str = "a-secret-for-benchmarks";
 /// How long a process may take to start.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The processes that run.
+static RUNNING: Mutex<Vec<Pid>> = Mutex::new(Vec::new());
+
+/// How a process is asked to end.
+fn requests_to_end() -> SigSet {
+    SigSet::from_iter([Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP])
+}
+
+/// Ends what was started also when this process is asked to end. Called first, so that all threads leave it to this one.
+pub fn end_with_us() {
+    let asked = requests_to_end();
+    asked.thread_block().expect("these can be blocked");
+    std::thread::spawn(move || {
+        asked.wait().expect("these can be waited for");
+        for running in &*RUNNING.lock().expect("nothing panics under it") {
+            // Gone already if it ends just now.
+            let _ = kill(*running, Signal::SIGKILL);
+        }
+        std::process::exit(130);
+    });
+}
 
 /// A directory on a real disk, removed at the end, with a certificate and a secret.
 pub struct Place {
@@ -97,7 +119,16 @@ impl Place {
 }
 
 fn start(command: &mut Command) -> Child {
-    machine::on_server_core(|| command.stdin(Stdio::null()).spawn()).expect("the program is built")
+    // It inherits what this thread blocks, and has to hear them itself.
+    requests_to_end().thread_unblock().expect("these can be let through");
+    let child = machine::on_server_core(|| command.stdin(Stdio::null()).spawn()).expect("the program is built");
+    requests_to_end().thread_block().expect("these can be blocked");
+    RUNNING.lock().expect("nothing panics under it").push(pid_of(&child));
+    child
+}
+
+fn pid_of(child: &Child) -> Pid {
+    Pid::from_raw(child.id().cast_signed())
 }
 
 /// Hands on lines until `is_last` says so; then reads the rest for as long as the process lives.
@@ -152,13 +183,14 @@ impl Server {
 
     /// Asks it to end, as an operator does, and waits until it has.
     pub fn stop(mut self) {
-        kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGTERM).expect("it runs");
+        kill(pid_of(&self.child), Signal::SIGTERM).expect("it runs");
         self.child.wait().expect("it is ours");
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
+        RUNNING.lock().expect("nothing panics under it").retain(|running| *running != pid_of(&self.child));
         // Gone already if it was stopped.
         let _ = self.child.kill();
         let _ = self.child.wait();

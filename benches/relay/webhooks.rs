@@ -51,7 +51,7 @@ pub fn number_of(id: &str) -> u64 {
 
 fn request(number: u64, secret: &Secret) -> Vec<u8> {
     let body = body(number);
-    let signature = hex::encode(sign(secret, body.as_bytes()));
+    let signature = faster_hex::hex_string(&sign(secret, body.as_bytes()));
     let length = body.len();
     format!(
         "POST /webhooks/smile HTTP/1.1\r\nhost: localhost\r\nuser-agent: smile\r\naccept: */*\r\n\

@@ -6,6 +6,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
+use faster_hex::hex_string;
 
 use super::{
     CliError,
@@ -59,7 +60,7 @@ pub async fn run(args: DemoArgs) -> Result<(), CliError> {
     // Its own warnings are about what a demonstration gives up on purpose.
     logs::start(None, "error")?;
     let temporary = Temporary::new().map_err(CliError::Temporary)?;
-    let secret = hex::encode(rand::random::<[u8; 16]>());
+    let secret = hex_string(&rand::random::<[u8; 16]>());
     let settings = Settings {
         public_listen: Some(args.public_listen.to_string()),
         grpc_listen: Some(vec![args.grpc_listen.to_string()]),
@@ -147,7 +148,7 @@ struct Temporary(PathBuf);
 
 impl Temporary {
     fn new() -> std::io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("smile-relay-demo-{}", hex::encode(rand::random::<[u8; 6]>())));
+        let path = std::env::temp_dir().join(format!("smile-relay-demo-{}", hex_string(&rand::random::<[u8; 6]>())));
         std::fs::create_dir(&path)?;
         Ok(Self(path))
     }

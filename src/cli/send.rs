@@ -6,6 +6,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use faster_hex::hex_string;
 use http::{Request, StatusCode, Uri, header::CONTENT_TYPE};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_rustls::HttpsConnector;
@@ -106,7 +107,7 @@ impl Sender {
         };
         let request = Request::post(self.url.clone())
             .header(CONTENT_TYPE, "application/json")
-            .header(&signature::HEADER, hex::encode(self.secret.sign(&body)))
+            .header(&signature::HEADER, hex_string(&self.secret.sign(&body)))
             .body(Full::new(body))
             .map_err(|error| unsent(&error))?;
         let start = Instant::now();

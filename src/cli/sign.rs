@@ -35,7 +35,7 @@ pub struct SignArgs {
 /// If the body or the secret can't be read.
 pub fn run(args: &SignArgs) -> Result<(), CliError> {
     let secret = args.secret.load()?;
-    let signature = hex::encode(secret.sign(&input::read(&args.file)?));
+    let signature = faster_hex::hex_string(&secret.sign(&input::read(&args.file)?));
     let name = if args.header { "Smile-Signature: " } else { "" };
     writeln!(io::stdout(), "{name}{signature}").map_err(CliError::Output)
 }

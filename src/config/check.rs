@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use http::HeaderValue;
+
 use super::{CertifiedKeyFiles, Config, ConfigError, EndpointSettings, PublicSecurity, Settings, secret_from_file};
 use crate::{
     feed,
@@ -57,6 +59,12 @@ pub fn check(settings: Settings) -> Result<Config, ConfigError> {
         grpc_listen,
         grpc_unix_mode,
         grpc_tls,
+        grpc_web_origins: settings
+            .grpc_web_origin
+            .iter()
+            .flatten()
+            .map(|text| origin(text))
+            .collect::<Result<_, _>>()?,
         admin_listen: filled(settings.admin_listen),
         webhook: webhook(&settings)?,
         feed: feed(&settings)?,
@@ -182,6 +190,29 @@ fn pair(
         (Some(_), None) => Err(wrong(format!("{cert_flag} is set and {key_flag} is not: set both"))),
         (None, Some(_)) => Err(wrong(format!("{key_flag} is set and {cert_flag} is not: set both"))),
     }
+}
+
+/// An origin as browsers write it, so that it can be compared by its bytes.
+fn origin(text: &str) -> Result<HeaderValue, ConfigError> {
+    let uri = text.parse::<http::Uri>().ok().filter(|uri| uri.query().is_none());
+    let scheme = uri.as_ref().and_then(http::Uri::scheme_str).filter(|scheme| ["http", "https"].contains(scheme));
+    let authority = uri.as_ref().and_then(http::Uri::authority).filter(|authority| !authority.as_str().contains('@'));
+    let default_port = match scheme {
+        Some("http") => 80,
+        _ => 443,
+    };
+    scheme
+        .zip(authority)
+        .filter(|(_, authority)| authority.port_u16() != Some(default_port))
+        .map(|(scheme, authority)| format!("{scheme}://{authority}"))
+        .filter(|written| written == text && written.bytes().all(|byte| !byte.is_ascii_uppercase()))
+        .and_then(|written| HeaderValue::try_from(written).ok())
+        .ok_or_else(|| {
+            wrong(format!(
+                "--grpc-web-origin {text}: write it as browsers do: https://app.example.com or http://localhost:3000, \
+                 without a path, in small letters, and without the scheme's own port"
+            ))
+        })
 }
 
 fn address(flag: &str, text: &str) -> Result<Address, ConfigError> {

@@ -70,6 +70,15 @@ pub struct Settings {
     #[arg(long, env = "SMILE_RELAY_INSECURE_GRPC", help_heading = "gRPC", num_args = 0..=1, require_equals = true,
           default_missing_value = "true", value_name = "BOOL")]
     pub insecure_grpc: Option<bool>,
+    /// The origin of pages that may call by gRPC-Web, such as https://app.example.com; repeatable. Off if there is none
+    #[arg(
+        long,
+        env = "SMILE_RELAY_GRPC_WEB_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        help_heading = "gRPC"
+    )]
+    pub grpc_web_origin: Option<Vec<String>>,
     /// Streams that may be open at once [default: 10000]
     #[arg(long, env = "SMILE_RELAY_MAX_STREAMS", value_name = "N", help_heading = "gRPC")]
     pub max_streams: Option<usize>,

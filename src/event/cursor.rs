@@ -9,6 +9,8 @@ use xxhash_rust::xxh3::xxh3_64;
 
 const VERSION: u8 = 1;
 const BYTES: usize = 1 + 8 + 8 + 8 + 3;
+/// The length of a cursor's text: six bits a letter.
+pub const LETTERS: usize = (BYTES * 8).div_ceil(6);
 
 /// A log's own random id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,14 +43,22 @@ pub enum CursorError {
 /// The text of a place in the log `log`.
 #[must_use]
 pub fn encode(log: LogId, at: Position) -> String {
-    let mut bytes = Vec::with_capacity(BYTES);
-    bytes.push(VERSION);
-    bytes.extend_from_slice(log.short());
-    bytes.extend_from_slice(&at.sequence.to_be_bytes());
-    bytes.extend_from_slice(&at.check.to_be_bytes());
-    let guard = guard(&bytes);
-    bytes.extend_from_slice(&guard);
-    URL_SAFE_NO_PAD.encode(bytes)
+    encode_letters(log, at).into_iter().map(char::from).collect()
+}
+
+/// As [`encode`], without a string.
+#[must_use]
+pub fn encode_letters(log: LogId, at: Position) -> [u8; LETTERS] {
+    let mut bytes = [0; BYTES];
+    bytes[0] = VERSION;
+    bytes[1..9].copy_from_slice(log.short());
+    bytes[9..17].copy_from_slice(&at.sequence.to_be_bytes());
+    bytes[17..25].copy_from_slice(&at.check.to_be_bytes());
+    let guard = guard(&bytes[..25]);
+    bytes[25..].copy_from_slice(&guard);
+    let mut letters = [0; LETTERS];
+    URL_SAFE_NO_PAD.encode_slice(bytes, &mut letters).expect("there is room for as many letters");
+    letters
 }
 
 /// The place that `text` names in the log `log`. Whether the log holds that very record is the log's to say.

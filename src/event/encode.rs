@@ -5,7 +5,8 @@
 
 use std::{borrow::Cow, mem, ops::Range};
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes};
+use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
 use super::{
     coding,
@@ -15,7 +16,7 @@ use super::{
     json::{self, Kind, NotJson, Reader},
     pb::{DecodeIssue, DecodeProblem, EventSource, OmittedReason},
     record::Record,
-    schema::SCHEMA,
+    schema::{EventType, SCHEMA},
     timestamp,
     transcode::Decoder,
     wire,
@@ -23,37 +24,62 @@ use super::{
 
 /// An event as bytes. An encoded `Event` is `plain`, or `plain` followed by `raw`: the fields of a protobuf message may
 /// come in any order.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Encoded {
     /// All fields but the raw body and the signature.
     pub plain: Bytes,
     /// The fields `raw_body` and `signature`.
     pub raw: Bytes,
+    /// `plain` as the only event of a gRPC message, ready to be sent: what live streams share.
+    pub alone: Bytes,
 }
 
-/// Room that is made for the fields at first: those of nearly every event fit.
-const PLAIN_BYTES: usize = 4096;
+/// What comes before an event that is a gRPC message's only field: the flag and the length of the message, the key and
+/// the length of the event.
+pub fn put_message_head(out: &mut impl BufMut, event_len: usize) {
+    out.put_u8(0);
+    // Bodies are limited far below 4 GiB (see `webhook`), and so are messages.
+    let len = u32::try_from(1 + encoded_len_varint(event_len as u64) + event_len);
+    out.put_u32(len.expect("messages are bounded by the size of a body"));
+    encode_key(1, WireType::LengthDelimited, out);
+    encode_varint(event_len as u64, out);
+}
+
+/// What such a head takes at most.
+const HEAD_ROOM: usize = 5 + 1 + 5;
 
 /// Encodes `record` whole.
 #[must_use]
 pub fn whole(log: LogId, record: &Record) -> Encoded {
-    let mut out = Vec::with_capacity(record.body.len().min(PLAIN_BYTES) + 256);
-    put_columns(&mut out, log, record);
-    put_body(&mut out, record);
-    let mut raw = Vec::with_capacity(record.body.len() + record.signature.len() * 2 + 16);
+    // What is typed is hardly ever longer than its JSON. To grow a large vector takes as much memory again.
+    let mut out = Vec::with_capacity(record.body.len() + 256);
+    out.resize(HEAD_ROOM, 0);
+    let known = SCHEMA.types.get(&record.type_name);
+    put_columns(&mut out, log, record, known);
+    put_body(&mut out, record, known);
+    let plain = out.len() - HEAD_ROOM;
+    let head = HEAD_ROOM - (5 + 1 + encoded_len_varint(plain as u64));
+    put_message_head(&mut &mut out[head..HEAD_ROOM], plain);
+    let length = |len: usize| 1 + encoded_len_varint(len as u64) + len;
+    let digits = 2 * record.signature.len();
+    let mut raw = Vec::with_capacity(length(record.body.len()) + length(digits));
     wire::put_bytes(&mut raw, 13, &record.body);
-    if !record.signature.is_empty() {
-        wire::put_bytes(&mut raw, 14, hex::encode(&record.signature).as_bytes());
+    if digits > 0 {
+        wire::put_length(&mut raw, 14, digits);
+        let start = raw.len();
+        raw.resize(start + digits, 0);
+        faster_hex::hex_encode(&record.signature, &mut raw[start..]).expect("there is room for as many digits");
     }
     // Caches count an event by its length: a vector's spare room would be held uncounted.
-    Encoded { plain: out.into_boxed_slice().into(), raw: raw.into_boxed_slice().into() }
+    let alone = Bytes::from(out.into_boxed_slice()).split_off(head);
+    Encoded { plain: alone.slice(HEAD_ROOM - head..), raw: raw.into_boxed_slice().into(), alone }
 }
 
 /// Encodes `record` without its content, for whoever does not want as many as `size` bytes.
 #[must_use]
 pub fn omitted(log: LogId, record: &Record, size: u64) -> Bytes {
     let mut out = Vec::with_capacity(256);
-    put_columns(&mut out, log, record);
+    put_columns(&mut out, log, record, SCHEMA.types.get(&record.type_name));
     wire::put_message(&mut out, 17, |out| {
         wire::put_varint(out, 1, OmittedReason::TooLarge as u64);
         wire::put_varint_unless_zero(out, 2, size);
@@ -68,12 +94,12 @@ pub fn type_number(type_name: &str) -> i32 {
 }
 
 /// What is known of a record without its body.
-fn put_columns(out: &mut Vec<u8>, log: LogId, record: &Record) {
+fn put_columns(out: &mut Vec<u8>, log: LogId, record: &Record, known: Option<&EventType>) {
     let at = Position { sequence: record.sequence, check: record.check };
     wire::put_str_unless_empty(out, 1, &record.id);
     wire::put_varint(out, 2, record.sequence);
-    wire::put_bytes(out, 3, cursor::encode(log, at).as_bytes());
-    wire::put_varint_unless_zero(out, 4, u64::from(type_number(&record.type_name).cast_unsigned()));
+    wire::put_bytes(out, 3, &cursor::encode_letters(log, at));
+    wire::put_varint_unless_zero(out, 4, known.map_or(0, |known| u64::from(known.number.cast_unsigned())));
     wire::put_str_unless_empty(out, 5, &record.type_name);
     wire::put_timestamp(out, 8, &timestamp(record.received_at));
     wire::put_varint_unless_zero(out, 9, record.source as u64);
@@ -84,7 +110,7 @@ fn put_columns(out: &mut Vec<u8>, log: LogId, record: &Record) {
 }
 
 /// What the body says, and what is the matter with it.
-fn put_body(out: &mut Vec<u8>, record: &Record) {
+fn put_body(out: &mut Vec<u8>, record: &Record, known: Option<&EventType>) {
     let mut issues = Issues::default();
     let plain = coding::undone(&record.body, &record.content_encoding).unwrap_or_else(|| {
         issues.note(DecodeProblem::ContentEncoding, "gzip, deflate or none", "another coding, or a broken one");
@@ -96,7 +122,7 @@ fn put_body(out: &mut Vec<u8>, record: &Record) {
     }
     let start = out.len();
     let mut found = issues.found;
-    if let Ok(more) = put_object(out, record, &text) {
+    if let Ok(more) = put_object(out, record, known, &text) {
         found.extend(more);
         found.truncate(LISTED);
     } else {
@@ -113,8 +139,12 @@ fn put_body(out: &mut Vec<u8>, record: &Record) {
 }
 
 /// Puts what stands in the envelope and under `data`. Returns what is the matter, the envelope's part first.
-fn put_object(out: &mut Vec<u8>, record: &Record, text: &str) -> Result<Vec<DecodeIssue>, NotJson> {
-    let content = SCHEMA.types.get(&record.type_name);
+fn put_object(
+    out: &mut Vec<u8>,
+    record: &Record,
+    content: Option<&EventType>,
+    text: &str,
+) -> Result<Vec<DecodeIssue>, NotJson> {
     let mut values: [Option<&str>; 4] = [None; 4];
     let mut data: Option<Range<usize>> = None;
     let mut envelope = Issues::default();
@@ -148,10 +178,10 @@ fn put_object(out: &mut Vec<u8>, record: &Record, text: &str) -> Result<Vec<Deco
         Ok(())
     })?;
     reader.end()?;
-    let of_data = mem::replace(&mut decoder.issues, envelope);
+    let of_data = mem::replace(&mut decoder.issues.found, envelope.found);
     decoder.put_envelope(record, values)?;
     let mut issues = decoder.issues.found;
-    issues.extend(of_data.found);
+    issues.extend(of_data);
     Ok(issues)
 }
 

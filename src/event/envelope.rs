@@ -5,6 +5,7 @@
 
 use std::borrow::Cow;
 
+use faster_hex::hex_string;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -53,8 +54,8 @@ fn seen(text: &str) -> Result<Seen, NotJson> {
     let mut reader = Reader::new(text);
     reader.members(|reader, name| {
         match name.as_ref() {
-            "id" => seen.id = usable(reader)?,
-            "type" => seen.type_name = usable(reader)?,
+            "id" => seen.id = usable(reader)?.map(Cow::into_owned),
+            "type" => seen.type_name = usable(reader)?.map(Cow::into_owned),
             "data" => seen.user_id = user_of(reader)?,
             _ => drop(reader.skip()?),
         }
@@ -66,15 +67,17 @@ fn seen(text: &str) -> Result<Seen, NotJson> {
 
 /// The body as text: without a byte order mark, and with U+FFFD for what is not UTF-8.
 pub fn text(body: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body))
+    let body = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    // Nearly all are UTF-8, and to look for that alone is cheaper.
+    std::str::from_utf8(body).map_or_else(|_| String::from_utf8_lossy(body), Cow::Borrowed)
 }
 
 /// Reads a value; it, if it can serve as a name: a string that is neither empty nor overlong.
-pub fn usable(reader: &mut Reader<'_>) -> Result<Option<String>, NotJson> {
+pub fn usable<'t>(reader: &mut Reader<'t>) -> Result<Option<Cow<'t, str>>, NotJson> {
     if reader.kind()? != Kind::String {
         return reader.skip().map(|_| None);
     }
-    Ok(Some(reader.string()?).filter(|s| !s.is_empty() && s.len() <= NAME_BYTES).map(Cow::into_owned))
+    Ok(Some(reader.string()?).filter(|s| !s.is_empty() && s.len() <= NAME_BYTES))
 }
 
 /// Reads `data`: its `userId`, else its `session.userId`. A number is taken by its digits.
@@ -112,13 +115,13 @@ fn each_if_object(
 
 fn user_id(reader: &mut Reader<'_>) -> Result<Option<String>, NotJson> {
     if reader.kind()? != Kind::Number {
-        return usable(reader);
+        return Ok(usable(reader)?.map(Cow::into_owned));
     }
     Ok(Some(reader.skip()?.to_owned()).filter(|digits| digits.len() <= NAME_BYTES))
 }
 
 fn hash_id(body: &[u8]) -> String {
-    format!("sha256-{}", hex::encode(Sha256::digest(body)))
+    format!("sha256-{}", hex_string(&Sha256::digest(body)))
 }
 
 #[cfg(test)]
@@ -145,7 +148,7 @@ mod tests {
         let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(NAME_BYTES + 1));
         for body in ["", "null", "[]", "{", r#"{"id":""}"#, r#"{"id":null}"#, r#"{"id":7}"#, r#"{"id":"a""#, &long] {
             let (id, ..) = envelope(body);
-            assert_eq!(id, format!("sha256-{}", hex::encode(Sha256::digest(body))), "{body:?}");
+            assert_eq!(id, format!("sha256-{}", hex_string(&Sha256::digest(body))), "{body:?}");
         }
     }
 

@@ -47,7 +47,7 @@ type Read = Result<(), NotJson>;
 
 impl<'t, 'o> Decoder<'t, 'o> {
     pub fn new(out: &'o mut Vec<u8>) -> Self {
-        Self { out, issues: Issues::default(), seen: Vec::new() }
+        Self { out, issues: Issues::default(), seen: Vec::with_capacity(32) }
     }
 
     /// Reads a value that is expected to be an object, or what stands for one, and puts it as field `number` with the

@@ -1,10 +1,26 @@
 //! Writes protobuf's wire format field by field, for messages that are never built as Rust values.
 
-use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
+use prost::encoding::{WireType, encode_varint, encoded_len_varint};
 
+/// Nearly all keys and lengths take one byte or two, for which prost's own would be called and not inlined.
+#[inline]
+fn put_small(out: &mut Vec<u8>, value: u64) {
+    match value {
+        0..0x80 => out.push((value & 0x7F) as u8),
+        0x80..0x4000 => out.extend_from_slice(&[(value & 0x7F) as u8 | 0x80, (value >> 7 & 0x7F) as u8]),
+        _ => encode_varint(value, out),
+    }
+}
+
+#[inline]
+fn put_key(out: &mut Vec<u8>, field: u32, wire_type: WireType) {
+    put_small(out, u64::from(field << 3 | wire_type as u32));
+}
+
+#[inline]
 pub fn put_varint(out: &mut Vec<u8>, field: u32, value: u64) {
-    encode_key(field, WireType::Varint, out);
-    encode_varint(value, out);
+    put_key(out, field, WireType::Varint);
+    put_small(out, value);
 }
 
 /// Left out when zero, as proto3 has it for fields without presence.
@@ -28,13 +44,13 @@ pub fn put_str_unless_empty(out: &mut Vec<u8>, field: u32, value: &str) {
 
 /// The key and length of a length-delimited field, whose `len` bytes the caller puts next.
 pub fn put_length(out: &mut Vec<u8>, field: u32, len: usize) {
-    encode_key(field, WireType::LengthDelimited, out);
-    encode_varint(len as u64, out);
+    put_key(out, field, WireType::LengthDelimited);
+    put_small(out, len as u64);
 }
 
 /// Begins a nested message, whose length is known only once it is written. Returns what [`end_message`] asks for.
 pub fn begin_message(out: &mut Vec<u8>, field: u32) -> usize {
-    encode_key(field, WireType::LengthDelimited, out);
+    put_key(out, field, WireType::LengthDelimited);
     // Room for the length of most messages.
     out.push(0);
     out.len()

@@ -6,8 +6,10 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use prost::{
     Message,
-    encoding::{WireType, encode_key, encode_varint, encoded_len_varint},
+    encoding::{WireType, encode_key, encode_varint},
 };
+
+use crate::event::encode::put_message_head;
 
 /// The flag and the length.
 const PREFIX: usize = 5;
@@ -74,9 +76,7 @@ pub fn of_message(message: &impl Message) -> Bytes {
 /// What comes before the bytes of an event that is a message's only field.
 pub fn head_of_one_event(event_len: usize) -> Bytes {
     let mut bytes = BytesMut::with_capacity(PREFIX + 16);
-    bytes.put_u8(0);
-    bytes.put_slice(&length(1 + encoded_len_varint(event_len as u64) + event_len));
-    event_key(&mut bytes, event_len);
+    put_message_head(&mut bytes, event_len);
     bytes.freeze()
 }
 

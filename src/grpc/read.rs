@@ -218,7 +218,7 @@ pub async fn get_relay_info(shared: &Shared) -> Result<Bytes, Status> {
     Ok(frame::of_message(&GetRelayInfoResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: Some(timestamp(shared.settings.started_at)),
-        log_id: hex::encode(log.id().0),
+        log_id: faster_hex::hex_string(&log.id().0),
         backend: log.backend().to_owned(),
         endpoints,
         earliest_sequence: earliest.sequence + 1,

@@ -28,7 +28,7 @@ use crate::{
         filter::{Filter, Violation},
         pb::{self, Checkpoint, SubscribeRequest, subscribe_request},
     },
-    feed::{Content, LEAST_EVENT_BYTES, Page, Tail},
+    feed::{Content, Entry, LEAST_EVENT_BYTES, Page, Tail},
     log::Position,
 };
 
@@ -271,6 +271,13 @@ impl Subscription {
     /// A message with what is wanted of `page`, and moves on; None if nothing is.
     async fn fill_message(&mut self, page: &Page) -> Result<Option<Bytes>, Status> {
         let entries = page.after(self.position);
+        if let [entry] = entries
+            && let Some(message) = self.message_of_one(entry)
+        {
+            self.position = entry.at;
+            self.shared.metrics.delivered_events.inc();
+            return Ok(Some(message));
+        }
         let wanted = |content: &Content| match content {
             Content::Small { size, .. } => size.plain + if self.include_raw { size.raw } else { 0 } + 8,
             Content::Large(_) => 512,
@@ -330,6 +337,15 @@ impl Subscription {
             message.push_message(2, &checkpoint);
         }
         Ok(Some(message.finish()))
+    }
+
+    /// The message that all streams share which want this event and nothing else with it, as live ones do.
+    fn message_of_one(&self, entry: &Entry) -> Option<Bytes> {
+        let Content::Small { encoded, size } = &entry.content else { return None };
+        let is_plain = !self.include_raw && size.plain <= self.max_event_bytes && self.said_caught_up;
+        let is_wanted =
+            self.until.is_none_or(|until| entry.at.sequence <= until) && self.filter.lets_pass(&entry.traits);
+        (is_plain && is_wanted).then(|| encoded.alone.clone())
     }
 
     fn is_caught_up(&self) -> bool {

@@ -13,6 +13,7 @@ mod clock;
 mod dedupe;
 mod disk;
 mod reader;
+mod recent;
 mod schema;
 mod severity;
 #[cfg(test)]
@@ -117,6 +118,8 @@ pub struct Embedded {
     head: watch::Receiver<Position>,
     health: watch::Receiver<Health>,
     readers: reader::Readers,
+    /// Filled by the writer; asked before the readers.
+    recent: Arc<recent::Recent>,
     /// The writer, which owns all that has to be put in order at the end; taken by `close`.
     writer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -135,13 +138,15 @@ impl Embedded {
         let failed = |source| OpenError::Database { path: options.data_dir.clone(), source };
         let connection = schema::open(&options.data_dir, &path)?;
         checkpoint::settle(&connection, &path).map_err(failed)?;
-        let (id, _) = schema::log_row(&connection).map_err(failed)?;
+        let (id, floor) = schema::log_row(&connection).map_err(failed)?;
+        let recent = Arc::new(recent::Recent::new(floor));
         let (health_changes, health) = watch::channel(Health::Good);
         let health_changes = Arc::new(health_changes);
         let checkpoints = checkpoint::Checkpoints::start(&path, Arc::clone(&health_changes)).map_err(failed)?;
         let (commands, queue) = mpsc::channel();
         let (writer, head) =
-            writer::Writer::new(connection, options, checkpoints, health_changes, lock).map_err(failed)?;
+            writer::Writer::new(connection, options, checkpoints, health_changes, Arc::clone(&recent), lock)
+                .map_err(failed)?;
         let writer = std::thread::Builder::new()
             .name("log-writer".into())
             .spawn(move || writer.run(&queue))
@@ -155,6 +160,7 @@ impl Embedded {
             head,
             health,
             readers: reader::Readers::new(path),
+            recent,
             writer: Mutex::new(Some(writer)),
         })
     }
@@ -206,7 +212,10 @@ impl Log for Embedded {
     }
 
     async fn read(&self, first: u64, last: u64, body_limit: u64) -> Result<Slice, ReadError> {
-        self.readers.with(move |connection| reader::slice(connection, first, last, body_limit)).await
+        match self.recent.slice(first, last, body_limit) {
+            Some(slice) => Ok(slice),
+            None => self.readers.with(move |connection| reader::slice(connection, first, last, body_limit)).await,
+        }
     }
 
     async fn get(&self, sequence: u64) -> Result<Option<Record>, ReadError> {

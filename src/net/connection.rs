@@ -5,6 +5,7 @@
 
 mod opening;
 mod requests;
+mod unless;
 
 use std::{
     pin::{Pin, pin},
@@ -18,13 +19,14 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulConnection,
 };
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     opening::{Observed, Version},
     requests::{Activity, Requests},
+    unless::unless,
 };
 use super::{Limits, Peer, stream::Stream};
 
@@ -89,10 +91,8 @@ pub(super) async fn serve(
     drain: CancellationToken,
     abort: CancellationToken,
 ) {
-    tokio::select! {
-        biased;
-        () = abort.cancelled() => {}
-        end = run(stream, peer, &shared, &drain) => tracing::debug!(peer = ?peer.0, ?end, "connection closed"),
+    if let Ok(end) = unless(run(stream, peer, &shared, &drain), abort.cancelled()).await {
+        tracing::debug!(peer = ?peer.0, ?end, "connection closed");
     }
 }
 
@@ -145,15 +145,14 @@ where
     C: GracefulConnection<Error = hyper::Error>,
 {
     let mut connection = pin!(connection);
-    let mut looks = interval(watch.step);
-    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        tokio::select! {
-            biased;
-            // Before the connection, so that an answer that is given while draining says that it is the last.
-            () = drain.cancelled() => break,
-            result = connection.as_mut() => return result.map_or_else(End::Http, |()| End::Closed),
-            _ = looks.tick() => match watch.look(activity, Instant::now()) {
+        // `unless` looks at the drain before the connection, so that an answer that is given while draining says that it
+        // is the last.
+        let drained_or_late = timeout(watch.step, drain.cancelled());
+        match unless(connection.as_mut(), drained_or_late).await {
+            Ok(result) => return result.map_or_else(End::Http, |()| End::Closed),
+            Err(Ok(())) => break,
+            Err(Err(_)) => match watch.look(activity, Instant::now()) {
                 Verdict::Fine => {}
                 Verdict::Idle => connection.as_mut().graceful_shutdown(),
                 Verdict::Stuck => return End::HeadTimeout,

@@ -64,6 +64,8 @@ impl Limits {
             // A gRPC-Web stream is for its reader alone.
             serve_the_gone: false,
             streams_per_connection: 10_000,
+            // A message of 64 KiB is queued whole as soon as less than this is: what one who never reads may hold.
+            stream_send_bytes: 32 * 1024,
             stream_window_bytes: 64 * 1024,
             connection_window_bytes: 1024 * 1024,
             // A client that cancels a thousand streams at once is no attacker here.

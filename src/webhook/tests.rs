@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use axum::body::Body;
+use faster_hex::hex_string;
 use futures_util::{FutureExt, StreamExt, stream};
 use http::{Method, StatusCode};
 use http_body_util::BodyExt;
@@ -88,7 +89,7 @@ fn post_to(path: &str, signature: &[u8], body: impl Into<Body>) -> Request {
 }
 
 fn hex_of(secret_text: &str, body: &[u8]) -> String {
-    hex::encode(signature::sign(&secret(secret_text), body))
+    hex_string(&signature::sign(&secret(secret_text), body))
 }
 
 fn signed(body: &[u8]) -> Request {
@@ -168,13 +169,13 @@ async fn no_flipped_bit_passes() {
     for bit in 0..BODY.len() * 8 {
         let mut body = BODY.to_vec();
         body[bit / 8] ^= 1 << (bit % 8);
-        let request = post_to("/webhooks/smile", hex::encode(good).as_bytes(), body);
+        let request = post_to("/webhooks/smile", hex_string(&good).as_bytes(), body);
         assert_eq!(rig.status(request).await, StatusCode::UNAUTHORIZED);
     }
     for bit in 0..good.len() * 8 {
         let mut signature = good;
         signature[bit / 8] ^= 1 << (bit % 8);
-        let request = post_to("/webhooks/smile", hex::encode(signature).as_bytes(), BODY);
+        let request = post_to("/webhooks/smile", hex_string(&signature).as_bytes(), BODY);
         assert_eq!(rig.status(request).await, StatusCode::UNAUTHORIZED);
     }
     assert_eq!(rig.stored(), 0);

@@ -130,7 +130,7 @@ pub fn sign(body: &[u8]) -> String {
 pub fn sign_with(secret: &str, body: &[u8]) -> String {
     let mut mac = Hmac::<Sha512>::new_from_slice(secret.as_bytes()).unwrap();
     mac.update(body);
-    hex::encode(mac.finalize().into_bytes())
+    faster_hex::hex_string(&mac.finalize().into_bytes())
 }
 
 /// A webhook of some 300 bytes.

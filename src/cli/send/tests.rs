@@ -11,7 +11,7 @@ use super::*;
 async fn listen(connections: Arc<Mutex<HashSet<SocketAddr>>>) -> Uri {
     let answer = move |ConnectInfo(from): ConnectInfo<SocketAddr>, headers: HeaderMap, body: Bytes| async move {
         connections.lock().await.insert(from);
-        let signed = hex::encode(Secret::new("s3cret").unwrap().sign(&body));
+        let signed = hex_string(&Secret::new("s3cret").unwrap().sign(&body));
         if headers["smile-signature"] == signed.as_str() && headers[CONTENT_TYPE] == "application/json" {
             (StatusCode::OK, r#"{"status":"duplicate"}"#)
         } else {

@@ -59,7 +59,7 @@ impl Template {
             Self::Fresh { json, id, created_at } => {
                 let mut json = json.clone();
                 if *id {
-                    let fresh = format!("et-{}", hex::encode(rand::random::<[u8; 16]>()));
+                    let fresh = format!("et-{}", faster_hex::hex_string(&rand::random::<[u8; 16]>()));
                     Setting::text("id", &fresh).apply(&mut json)?;
                 }
                 if *created_at {

@@ -191,7 +191,7 @@ fn a_type_that_is_not_known_comes_by_its_name() {
 #[test]
 fn an_encoded_event_takes_no_more_memory_than_its_length() {
     let large = format!(r#"{{"id":"x","type":"TASK_FINISHED","data":{{"payload":"{}"}}}}"#, "x".repeat(1 << 20));
-    let Encoded { plain, raw } = encoded("TASK_FINISHED", large);
+    let Encoded { plain, raw, .. } = encoded("TASK_FINISHED", large);
     for bytes in [plain, raw] {
         let length = bytes.len();
         let capacity = bytes.try_into_mut().expect("nobody else holds it").capacity();
@@ -243,6 +243,10 @@ fn holds_for_any_body(record: &Record) -> Result<pb::Event, TestCaseError> {
         prop_assert!(issue.problem() != DecodeProblem::Unspecified);
         prop_assert!(issue.pointer.len() <= 512 && issue.found_text.len() <= 64);
     }
+    let length = u32::try_from(first.alone.len() - 5).unwrap();
+    prop_assert_eq!(&first.alone[..5], [&[0][..], &length.to_be_bytes()].concat());
+    let message = pb::SubscribeResponse::decode(&first.alone[5..]).unwrap();
+    prop_assert_eq!(message.events, [pb::Event::decode(&first.plain[..]).unwrap()]);
     let stub = pb::Event::decode(omitted(LOG, record, 1)).unwrap();
     prop_assert_eq!((stub.id, stub.data), (record.id.clone(), None));
     Ok(event)

@@ -592,7 +592,7 @@ fn a_million_duplicates_and_unknown_names_are_bounded() {
     let Encoded { plain, .. } =
         encoded("TASK_FINISHED", format!(r#"{{"id":"x","type":"TASK_FINISHED","data":{{{names}"status":"s"}}}}"#));
     assert!(plain.len() < 20_000, "{} bytes", plain.len());
-    let event = decoded(&Encoded { plain, raw: bytes::Bytes::new() });
+    let event = decoded(&Encoded { plain, ..Encoded::default() });
     let expected = TaskFinished { user_id: text("199999"), status: text("s"), ..TaskFinished::default() };
     assert_eq!(event.data, Some(Data::TaskFinished(expected)));
     assert_eq!(event.decode_issues.len(), 64);

@@ -9,15 +9,17 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::watch;
 
 use super::{
-    Append, AppendError, Appended, Command, Health, NewRecord, Options, Position,
+    Append, AppendError, Appended, Command, Health, NewRecord, Options, Position, Record,
     checkpoint::{self, Checkpoints, Outcome},
     clock::{Clock, Reading, micros},
     dedupe::{Dedupe, Relation},
     disk::{DirectoryLock, Reserve},
+    recent::Recent,
     schema,
     severity::{Severity, severity},
 };
@@ -33,14 +35,47 @@ const STEP_BYTES: u64 = GROUP_BYTES as u64;
 const IDLE: Duration = Duration::from_secs(1);
 /// How often a full disk is tried again.
 const FULL_INTERVAL: Duration = Duration::from_millis(100);
-/// A checkpoint is asked for after as many pages (4 MiB).
-const CHECKPOINT_PAGES: u64 = 512;
+/// A checkpoint is asked for after as many pages (16 MiB), or a second. The same page is written many times meanwhile, and
+/// moved once.
+const CHECKPOINT_PAGES: u64 = 2048;
 /// The writer starts the write-ahead log over when it holds as many pages (64 MiB).
 const WAL_PAGES: u64 = 8192;
 /// From here on (128 MiB) it waits for a checkpoint that is under way.
 const WAL_LIMIT_PAGES: u64 = 2 * WAL_PAGES;
 /// If somebody reads what would have to go, it tries again after as many pages more (8 MiB).
 const RESTART_AGAIN_PAGES: u64 = 1024;
+
+/// What is new of a group.
+struct Stored {
+    in_group: usize,
+    id_hash: u64,
+    at: Position,
+    received_at: UnixMicros,
+    conflicts_with: u64,
+}
+
+impl Stored {
+    /// The record that this has become.
+    fn record(&self, new: &NewRecord) -> Record {
+        Record {
+            sequence: self.at.sequence,
+            received_at: self.received_at,
+            check: self.at.check,
+            conflicts_with: self.conflicts_with,
+            source: new.source,
+            endpoint: new.endpoint.clone(),
+            id: new.id.clone(),
+            type_name: new.type_name.clone(),
+            user_id: new.user_id.clone(),
+            signature: new.signature.clone(),
+            traceparent: new.traceparent.clone(),
+            content_encoding: new.content_encoding.clone(),
+            // A copy: the body may be a small part of a buffer that its connection has read into.
+            body: Bytes::copy_from_slice(&new.body),
+            body_bytes: new.body.len() as u64,
+        }
+    }
+}
 
 pub struct Writer {
     connection: Connection,
@@ -54,6 +89,7 @@ pub struct Writer {
     head: Position,
     head_changes: watch::Sender<Position>,
     health: Arc<watch::Sender<Health>>,
+    recent: Arc<Recent>,
     clock: Clock,
     started: Instant,
     retention: Option<UnixMicros>,
@@ -81,6 +117,7 @@ impl Writer {
         options: &Options,
         checkpoints: Checkpoints,
         health: Arc<watch::Sender<Health>>,
+        recent: Arc<Recent>,
         lock: DirectoryLock,
     ) -> rusqlite::Result<(Self, watch::Receiver<Position>)> {
         let started = Instant::now();
@@ -120,6 +157,7 @@ impl Writer {
             head,
             head_changes,
             health,
+            recent,
             clock: Clock::new(now, last),
             started,
             retention: options.retention.map(micros),
@@ -164,6 +202,9 @@ impl Writer {
 
     /// Collects a group around `first`, commits and answers it. True if it is time to close.
     fn take_group(&mut self, first: Append, queue: &Receiver<Command>) -> bool {
+        // A commit costs far more than one more record in it. Where the cores are used up, those who are about to append
+        // go first; where one is free, this returns at once.
+        std::thread::yield_now();
         let mut bytes = first.record.body.len();
         let mut group = vec![first];
         let mut closing = false;
@@ -195,8 +236,9 @@ impl Writer {
         let result = if self.is_full() { self.find_repeated(&group) } else { self.store(&group, &mut stored) };
         match result {
             Ok(answers) => {
-                if let Some((_, newest)) = stored.last() {
-                    self.head = *newest;
+                if let Some(newest) = stored.last() {
+                    self.head = newest.at;
+                    self.recent.add(stored.iter().map(|stored| stored.record(&group[stored.in_group].record)));
                     self.head_changes.send_replace(self.head);
                 }
                 for (append, answer) in group.into_iter().zip(answers) {
@@ -206,7 +248,7 @@ impl Writer {
                 self.keep_wal_short();
             }
             Err(error) => {
-                for (id_hash, at) in stored {
+                for Stored { id_hash, at, .. } in stored {
                     self.dedupe.forget(id_hash, at.sequence);
                 }
                 let answer = self.failed("append", &error);
@@ -222,7 +264,7 @@ impl Writer {
     fn store(
         &mut self,
         group: &[Append],
-        stored: &mut Vec<(u64, Position)>,
+        stored: &mut Vec<Stored>,
     ) -> rusqlite::Result<Vec<Result<Appended, AppendError>>> {
         let received_at = self.clock.received_at(Reading::now(self.started));
         let mut answers = Vec::with_capacity(group.len());
@@ -235,7 +277,7 @@ impl Writer {
             )?;
             let mut seen = self.connection.prepare_cached("INSERT INTO seen VALUES (?, ?, ?, ?)")?;
             let mut sequence = self.head.sequence;
-            for Append { record, .. } in group {
+            for (in_group, Append { record, .. }) in group.iter().enumerate() {
                 let id_hash = schema::id_hash(&record.endpoint, &record.id);
                 let body_hash = schema::body_hash(&record.body);
                 let conflicts_with = match self.dedupe.relation(&self.connection, id_hash, body_hash, record)? {
@@ -269,7 +311,13 @@ impl Writer {
                     body_hash.cast_signed()
                 ])?;
                 self.dedupe.remember(id_hash, body_hash, sequence);
-                stored.push((id_hash, Position { sequence, check }));
+                stored.push(Stored {
+                    in_group,
+                    id_hash,
+                    at: Position { sequence, check },
+                    received_at,
+                    conflicts_with,
+                });
                 answers.push(Ok(match conflicts_with {
                     0 => Appended::Stored { sequence },
                     conflicts_with => Appended::Conflicting { sequence, conflicts_with },
@@ -463,6 +511,7 @@ impl Writer {
             .prepare_cached("UPDATE log SET floor_sequence = ?, floor_check = ?")?
             .execute(params![sequence, check])?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.recent.removed(Position { sequence: sequence.cast_unsigned(), check: check.cast_unsigned() });
         tracing::debug!(removed, up_to = sequence, "removed by retention");
         Ok(true)
     }
