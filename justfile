@@ -27,3 +27,16 @@ fuzz:
 outside:
     tests/grpcurl.sh
     tests/powercut.sh
+
+# The protos of a commit as target/smile-relay-proto-VERSION.tar.gz: the same bytes for the same commit
+proto-archive commit="HEAD":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    hash=$(git rev-parse --verify '{{commit}}^{commit}')
+    archive=target/smile-relay-proto-$(git describe --tags --always --abbrev=12 "$hash").tar.gz
+    mkdir -p target
+    # Of a commit, so that all times are the commit's. Nobody's own configuration of git has a say.
+    git -c tar.umask=0022 -c core.autocrlf=false -c core.eol=lf archive --format=tar --prefix=smile-relay-proto/ \
+      --add-virtual-file="smile-relay-proto/README.md:The protos of smile-relay, of commit $hash. Their comments are the documentation."$'\n' \
+      "$hash" buf.yaml proto | gzip -n9 > "$archive"
+    sha256sum "$archive"

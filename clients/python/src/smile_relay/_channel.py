@@ -70,6 +70,8 @@ def channel_options(settings: Settings) -> list[tuple[str, str | int]]:
         ("grpc.service_config", _service_config(limit)),
         ("grpc.keepalive_time_ms", _KEEPALIVE_MS),
         ("grpc.keepalive_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
+        # grpcio waits for as long as this instead, a minute by default.
+        ("grpc.http2.ping_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
         ("grpc.http2.max_pings_without_data", 0),
         # Without it, channels of one process share connections, and a new channel gets the dead one back.
         ("grpc.use_local_subchannel_pool", 1),
