@@ -1,0 +1,40 @@
+// A service that prints what people were paid. Keeps its place in a file, and ends on SIGTERM or Ctrl-C.
+#include <smile_relay/subscriber.hpp>
+
+#include <boost/multiprecision/cpp_dec_float.hpp>
+#include <csignal>
+#include <iostream>
+
+// 100 decimal digits: a double would not keep anybody's income as it was sent.
+using Amount = boost::multiprecision::cpp_dec_float_100;
+using smile_relay::v1::Event;
+
+static smile_relay::Subscriber* running = nullptr;
+
+static grpc::Status print(const Event& event) {
+  std::cout << event.sequence() << ' ' << event.type_name() << ' ' << event.id() << " user=" << event.user_id() << '\n';
+  for (const auto& income : event.task_finished().payload().incomes().items()) {
+    if (!income.has_net_amount()) continue;
+    const Amount net{income.net_amount().value()};
+    std::cout << "  " << income.employer() << ": " << income.currency() << ' ' << net.str() << '\n';
+  }
+  std::cout.flush();
+  return grpc::Status::OK;
+}
+
+int main(int argc, char** argv) {
+  smile_relay::Options options;
+  options.target = argc > 1 ? argv[1] : "127.0.0.1:50051";
+  options.start = smile_relay::Earliest{};
+  options.cursor_store = std::make_shared<smile_relay::FileCursorStore>("smile-relay.cursor");
+  options.consumer = "example-cpp";
+  options.on_lost = [](const auto& lost) { std::cerr << "lost, trying again: " << lost.message << '\n'; };
+
+  smile_relay::Subscriber subscriber{options};
+  running = &subscriber;
+  for (const int signal : {SIGTERM, SIGINT}) std::signal(signal, [](int) { running->stop(); });
+
+  const auto result = subscriber.run(print);
+  if (!result.ok()) std::cerr << result.error.describe() << '\n';
+  return result.ok() ? 0 : 1;
+}
