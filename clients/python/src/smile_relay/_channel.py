@@ -19,6 +19,7 @@ from .settings import Settings, Tls
 
 _KEEPALIVE_MS = 30_000
 _KEEPALIVE_TIMEOUT_MS = 10_000
+_READ_AHEAD_BYTES = 1 << 20
 _ABOVE_MAX_EVENT_BYTES = 1 << 20
 """What a message may hold beside its one large event."""
 
@@ -73,6 +74,9 @@ def channel_options(settings: Settings) -> list[tuple[str, str | int]]:
         # grpcio waits for as long as this instead, a minute by default.
         ("grpc.http2.ping_timeout_ms", _KEEPALIVE_TIMEOUT_MS),
         ("grpc.http2.max_pings_without_data", 0),
+        # What a slow handler has not taken waits at the relay: left to itself, grpcio reads tens of megabytes ahead.
+        ("grpc.http2.bdp_probe", 0),
+        ("grpc.http2.lookahead_bytes", _READ_AHEAD_BYTES),
         # Without it, channels of one process share connections, and a new channel gets the dead one back.
         ("grpc.use_local_subchannel_pool", 1),
         ("grpc.initial_reconnect_backoff_ms", min(backoff_ms, 1000)),
