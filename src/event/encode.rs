@@ -41,6 +41,11 @@ pub fn put_message_head(out: &mut impl BufMut, event_len: usize) {
     // Bodies are limited far below 4 GiB (see `webhook`), and so are messages.
     let len = u32::try_from(1 + encoded_len_varint(event_len as u64) + event_len);
     out.put_u32(len.expect("messages are bounded by the size of a body"));
+    put_event_head(out, event_len);
+}
+
+/// What comes before an event that is one of several of a message: the key and the length.
+pub fn put_event_head(out: &mut impl BufMut, event_len: usize) {
     encode_key(1, WireType::LengthDelimited, out);
     encode_varint(event_len as u64, out);
 }

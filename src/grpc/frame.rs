@@ -9,7 +9,7 @@ use prost::{
     encoding::{WireType, encode_key, encode_varint},
 };
 
-use crate::event::encode::put_message_head;
+use crate::event::encode::{put_event_head, put_message_head};
 
 /// The flag and the length.
 const PREFIX: usize = 5;
@@ -29,7 +29,7 @@ impl Frame {
 
     /// An event, in field 1.
     pub fn push_event(&mut self, plain: &[u8], raw: &[u8]) {
-        event_key(&mut self.bytes, plain.len() + raw.len());
+        put_event_head(&mut self.bytes, plain.len() + raw.len());
         self.bytes.put_slice(plain);
         self.bytes.put_slice(raw);
     }
@@ -78,11 +78,6 @@ pub fn head_of_one_event(event_len: usize) -> Bytes {
     let mut bytes = BytesMut::with_capacity(PREFIX + 16);
     put_message_head(&mut bytes, event_len);
     bytes.freeze()
-}
-
-fn event_key(bytes: &mut BytesMut, len: usize) {
-    encode_key(1, WireType::LengthDelimited, bytes);
-    encode_varint(len as u64, bytes);
 }
 
 /// Bodies are limited far below 4 GiB (see `webhook`), and so are messages.

@@ -272,11 +272,12 @@ impl Subscription {
     async fn fill_message(&mut self, page: &Page) -> Result<Option<Bytes>, Status> {
         let entries = page.after(self.position);
         if let [entry] = entries
-            && let Some(message) = self.message_of_one(entry)
+            && let Some(message) = self.ready_message(entry)
         {
             self.position = entry.at;
-            self.shared.metrics.delivered_events.inc();
-            return Ok(Some(message));
+            let is_wanted = self.filter.lets_pass(&entry.traits);
+            self.shared.metrics.delivered_events.inc_by(is_wanted.into());
+            return Ok(is_wanted.then(|| message.clone()));
         }
         let wanted = |content: &Content| match content {
             Content::Small { size, .. } => size.plain + if self.include_raw { size.raw } else { 0 } + 8,
@@ -339,13 +340,12 @@ impl Subscription {
         Ok(Some(message.finish()))
     }
 
-    /// The message that all streams share which want this event and nothing else with it, as live ones do.
-    fn message_of_one(&self, entry: &Entry) -> Option<Bytes> {
+    /// The message that all streams share which may send this event and have nothing to send with it, as live ones.
+    fn ready_message<'e>(&self, entry: &'e Entry) -> Option<&'e Bytes> {
         let Content::Small { encoded, size } = &entry.content else { return None };
         let is_plain = !self.include_raw && size.plain <= self.max_event_bytes && self.said_caught_up;
-        let is_wanted =
-            self.until.is_none_or(|until| entry.at.sequence <= until) && self.filter.lets_pass(&entry.traits);
-        (is_plain && is_wanted).then(|| encoded.alone.clone())
+        let is_within = self.until.is_none_or(|until| entry.at.sequence <= until);
+        (is_plain && is_within).then_some(&encoded.alone)
     }
 
     fn is_caught_up(&self) -> bool {
