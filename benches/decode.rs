@@ -10,12 +10,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use serde::Deserialize;
-use smile_relay::event::{cursor::LogId, encode, envelope::Envelope, pb::EventSource, record::Record};
+use smile_relay::event::{cursor::LogId, encode, record::Record};
 
 #[path = "../tests/support/payload.rs"]
 mod payload;
+#[path = "../tests/support/record.rs"]
+mod record;
+
+use record::received;
 
 /// As the relay has it: what is beside it gets the same.
 #[global_allocator]
@@ -58,8 +61,8 @@ fn main() -> ExitCode {
         println!("{}", memory_of(path));
         return ExitCode::SUCCESS;
     }
-    let small = record(SMALL.to_owned());
-    let large = record(payload::task_finished("et-1", 740, ""));
+    let small = received(SMALL);
+    let large = received(payload::task_finished("et-1", 740, ""));
     println!("small: {} bytes; large: {} bytes", small.body.len(), large.body.len());
 
     let [ours, structs] = turns(
@@ -113,11 +116,11 @@ fn memory_apart(body: &[u8]) -> f64 {
 
 /// The most bytes of memory that this process held at a time while it decoded the body, beyond what it held before it read it.
 fn memory_of(path: &str) -> u64 {
-    encoded(&record(SMALL.to_owned()));
+    encoded(&received(SMALL));
     let before = status("VmRSS:");
     let body = fs::read(path).expect("it was written");
     let read = status("VmRSS:") - before;
-    let record = Record { body: body.into(), type_name: "TASK_FINISHED".into(), ..record(SMALL.to_owned()) };
+    let record = received(body);
     let start = status("VmRSS:");
     // Forgets the most that was held before.
     fs::write("/proc/self/clear_refs", "5").expect("Linux has it");
@@ -135,26 +138,6 @@ fn status(line: &str) -> u64 {
 
 fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
-}
-
-fn record(body: String) -> Record {
-    let Envelope { id, type_name, user_id } = Envelope::of(body.as_bytes(), "");
-    Record {
-        sequence: 1,
-        received_at: 1_794_787_329_000_001,
-        check: 9,
-        conflicts_with: 0,
-        source: EventSource::Webhook,
-        endpoint: "smile".into(),
-        id,
-        type_name,
-        user_id,
-        signature: Bytes::from_static(&[0xAB; 64]),
-        traceparent: String::new(),
-        content_encoding: String::new(),
-        body_bytes: body.len() as u64,
-        body: body.into(),
-    }
 }
 
 fn encoded(record: &Record) {

@@ -9,10 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-use bytes::Bytes;
 use prost::Message;
 use rand::{RngExt, SeedableRng, rngs::StdRng, seq::IndexedRandom};
-use smile_relay::event::{cursor::LogId, encode, envelope::Envelope, pb, pb::EventSource, record::Record};
+use smile_relay::event::{cursor::LogId, encode, pb};
+
+#[path = "support/record.rs"]
+mod record;
+
+use record::received;
 
 /// Pieces that mean something to a reader of JSON or of Smile's events.
 const PIECES: [&[u8]; 30] = [
@@ -97,30 +101,13 @@ fn damage(body: &mut Vec<u8>, samples: &[Vec<u8>], chance: &mut StdRng) {
 }
 
 fn check(body: Vec<u8>, chance: &mut StdRng) {
-    let body = Bytes::from(body);
-    let Envelope { id, mut type_name, user_id } = Envelope::of(&body, "");
+    let mut record = received(body);
     // Smile has sent bodies of one type under the name of another.
     if chance.random_ratio(1, 4) {
         let types = (1..=37).map(|number| pb::EventType::try_from(number).unwrap());
         let other = types.collect::<Vec<_>>().choose(chance).unwrap().as_str_name();
-        type_name = other.trim_start_matches("EVENT_TYPE_").to_owned();
+        record.type_name = other.trim_start_matches("EVENT_TYPE_").to_owned();
     }
-    let record = Record {
-        sequence: 1,
-        received_at: 1,
-        check: 1,
-        conflicts_with: 0,
-        source: EventSource::Webhook,
-        endpoint: "smile".into(),
-        id,
-        type_name,
-        user_id,
-        signature: Bytes::new(),
-        traceparent: String::new(),
-        content_encoding: String::new(),
-        body_bytes: body.len() as u64,
-        body,
-    };
     let encoded = encode::whole(LogId([1; 16]), &record);
     assert_eq!(encoded, encode::whole(LogId([1; 16]), &record));
     let event = pb::Event::decode(&[&encoded.plain[..], &encoded.raw[..]].concat()[..]).unwrap();

@@ -5,6 +5,7 @@
 #![allow(dead_code, reason = "each test file uses a part of this")]
 
 pub mod client;
+pub mod files;
 pub mod payload;
 pub mod program;
 pub mod stream;

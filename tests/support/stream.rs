@@ -3,8 +3,8 @@
 use std::{collections::HashMap, time::Duration};
 
 use smile_relay::event::pb::{
-    Event, EventFilter, EventSource, EventType, GetRelayInfoRequest, GetRelayInfoResponse, StartPosition,
-    SubscribeRequest, relay_service_client::RelayServiceClient, subscribe_request::Start,
+    DecodeProblem, Event, EventFilter, EventSource, EventType, GetRelayInfoRequest, GetRelayInfoResponse,
+    StartPosition, SubscribeRequest, relay_service_client::RelayServiceClient, subscribe_request::Start,
 };
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::{ErrorInfo, StatusExt};
@@ -107,4 +107,12 @@ pub fn assert_same<T: PartialEq + std::fmt::Debug>(got: &[T], expected: &[T], wh
         got.get(part),
         expected.get(part)
     );
+}
+
+/// Pointers and problems, in the order of the pointers.
+pub fn issues(event: &Event) -> Vec<(&str, DecodeProblem)> {
+    let mut issues: Vec<_> =
+        event.decode_issues.iter().map(|issue| (issue.pointer.as_str(), issue.problem())).collect();
+    issues.sort_unstable();
+    issues
 }
