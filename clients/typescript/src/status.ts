@@ -2,7 +2,7 @@
 import { status as Code, type Metadata, type StatusObject } from '@grpc/grpc-js';
 import { MessageTooLargeError, RefusedError } from './errors.js';
 import { type Gap, isGapReason } from './gap.js';
-import { BadRequest, ErrorInfo, RetryInfo, Status } from './generated/google/rpc/status_details.js';
+import { BadRequest, ErrorInfo, RetryInfo, Status } from './generated/google/rpc/error_details.js';
 import { durationToMs } from './time.js';
 
 /** Why a call, or a stream that nobody ended, is over. */

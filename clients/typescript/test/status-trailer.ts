@@ -1,5 +1,5 @@
 import { Metadata, type status as Code, type StatusObject } from '@grpc/grpc-js';
-import { BadRequest, ErrorInfo, RetryInfo, Status } from '../src/generated/google/rpc/status_details.js';
+import { BadRequest, ErrorInfo, RetryInfo, Status } from '../src/generated/google/rpc/error_details.js';
 
 export interface Details {
   reason?: string;
