@@ -23,10 +23,20 @@ bench:
 fuzz:
     SMILE_RELAY_FUZZ_SECONDS=60 PROPTEST_CASES=5000 cargo test --test fuzz --locked -- --nocapture
 
-# What needs root, grpcurl or buf
+# What needs more than Rust: root, grpcurl, buf, the clients' toolchains, nginx, HAProxy, Chromium
 outside:
+    cargo build --release --locked
     tests/grpcurl.sh
+    tests/cookbook.sh
     tests/powercut.sh
+    tests/clients.sh
+    tests/polyglot.sh
+    tests/proxies.sh
+    npm --prefix clients/web ci --no-fund --no-audit
+    npm --prefix clients/web test
+    npm --prefix clients/web run build
+    npm --prefix tests/browser ci --no-fund --no-audit
+    tests/web.sh
 
 # The protos of a commit as target/smile-relay-proto-VERSION.tar.gz: the same bytes for the same commit
 proto-archive commit="HEAD":

@@ -19,7 +19,7 @@ import statistics
 import subprocess
 import tempfile
 
-from . import languages
+from . import choice, languages
 from .stage import Stage
 from .waiting import eventually, expect
 from .webhooks import trigger
@@ -30,9 +30,8 @@ PATIENCE = 600
 
 def main():
     arguments = _arguments()
-    chosen = languages.named([name for name in arguments.language.split(",") if name])
-    if missing := [line for language in chosen if (line := language.missing())]:
-        raise SystemExit("\n".join(missing))
+    chosen = languages.named(choice.names(arguments.language))
+    choice.check_prerequisites(chosen)
     directory = tempfile.mkdtemp(prefix="catchup-")
     stage = Stage("catchup", chosen, f"{directory}/catchup")
     try:

@@ -43,16 +43,23 @@ def free_port():
 
 
 class Relay:
-    """A relay. `tls` is a certificates.Identity for its gRPC listener, which is in plaintext without one."""
+    """A relay. `tls` is a certificates.Identity for its gRPC listener, which is in plaintext without one.
 
-    def __init__(self, directory, tls=None):
+    Its ports are those of the network in which `start` is called. Its socket is a file, and can be reached from any.
+    """
+
+    # How its public listener is secured.
+    PUBLIC_SECURITY = "--tls-self-signed"
+
+    def __init__(self, directory, tls=None, grpc_host="127.0.0.1"):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True)
         self.data = self.directory / "data"
         self.secret_file = self.directory / "secret"
         self.secret_file.write_text(SECRET + "\n")
         self.log_file = self.directory / "relay.log"
-        self.public, self.grpc, self.admin = (f"127.0.0.1:{free_port()}" for _ in range(3))
+        self.public, self.admin = (f"127.0.0.1:{free_port()}" for _ in range(2))
+        self.grpc = f"{grpc_host}:{free_port()}"
         self.socket = self.directory / "relay.sock"
         self._tls = ["--grpc-tls-cert", tls.certificate, "--grpc-tls-key", tls.key] if tls else []
         self._process = None
@@ -60,7 +67,7 @@ class Relay:
     def start(self, *more):
         """Starts it with these flags in addition, and waits until it is ready."""
         command = [
-            BINARY, "serve", "--tls-self-signed", "--allow-any-filesystem", "--log-format", "json",
+            BINARY, "serve", self.PUBLIC_SECURITY, "--allow-any-filesystem", "--log-format", "json",
             "--public-listen", self.public, "--admin-listen", self.admin,
             "--grpc-listen", self.grpc, "--grpc-listen", f"unix:{self.socket}", *self._tls,
             "--webhook-secret-file", self.secret_file, "--data-dir", self.data, *more,

@@ -7,6 +7,7 @@ import time
 import traceback
 
 from .certificates import Authority
+from .network import Network
 from .program import Program
 from .proxy import Proxy
 from .relay import Relay
@@ -32,9 +33,9 @@ class Stage:
         self._relays = []
         self._closing = contextlib.ExitStack()
 
-    def relay(self, name="relay", tls=None):
+    def relay(self, name="relay", tls=None, **more):
         """A relay that is not yet started."""
-        relay = Relay(self.directory / name, tls)
+        relay = Relay(self.directory / name, tls, **more)
         self._relays.append(relay)
         self._closing.callback(relay.close)
         return relay
@@ -48,6 +49,13 @@ class Stage:
         proxy = Proxy(upstream)
         self._closing.callback(proxy.close)
         return proxy
+
+    def network(self):
+        """A network of its own, with its cable in place."""
+        network = Network()
+        self._closing.callback(network.close)
+        network.make()
+        return network
 
     def cursor_file(self, name, which=""):
         """Where the clients of this language keep their cursor."""

@@ -21,6 +21,11 @@ def eventually(what, condition, seconds=PATIENCE):
         time.sleep(0.01)
 
 
+def let_pass(seconds):
+    """Sleeps, where the time itself is what is tried: how long a network is cut. Never to wait for something."""
+    time.sleep(max(0, seconds))
+
+
 def expect(condition, what):
     """Fails with `what` unless the condition holds."""
     if not condition:

@@ -1,6 +1,5 @@
 """Runs the scenarios behind each proxy, and says a line a language."""
 
-import argparse
 import pathlib
 import shutil
 import signal
@@ -10,8 +9,7 @@ import threading
 import time
 import traceback
 
-from polyglot import languages
-from polyglot.relay import BINARY
+from polyglot import choice, languages
 from polyglot.waiting import Failure
 
 from . import scenarios
@@ -26,14 +24,15 @@ def main():
     # The proxies are in process groups of their own, and would stay.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
     arguments = _arguments()
-    chosen = languages.named(_names(arguments.language))
-    kinds = [KINDS[name] for name in _names(arguments.proxy) or KINDS]
-    _check_prerequisites(chosen, kinds)
+    chosen = languages.named(choice.names(arguments.language))
+    kinds = [KINDS[name] for name in choice.names(arguments.proxy) or KINDS]
+    proxies = {kind.PROGRAM: f"apt-get install --no-install-recommends {kind.PROGRAM}" for kind in kinds}
+    choice.check_prerequisites(chosen, choice.TOOLS | proxies)
     print(", ".join(kind.version() for kind in kinds), flush=True)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="proxies-"))
     failed = []
     try:
-        for name, scenario in scenarios.matching(arguments.only).items():
+        for name, scenario in choice.matching(scenarios.SCENARIOS, arguments.only).items():
             failed += _play(name, scenario, kinds, chosen, directory)
     finally:
         if arguments.keep:
@@ -46,36 +45,12 @@ def main():
 
 
 def _arguments():
-    parser = argparse.ArgumentParser(prog="tests/proxies.sh", description=__doc__)
-    parser.add_argument("--only", default="", metavar="SCENARIO,...", help="those that begin so; there are: "
-                        + ", ".join(scenarios.SCENARIOS))  # fmt: skip
-    parser.add_argument("--language", default="", metavar="LANGUAGE,...", help="only these; there are: "
-                        + ", ".join(language.name for language in languages.LANGUAGES))  # fmt: skip
+    parser = choice.parser("tests/proxies.sh", __doc__, scenarios.SCENARIOS)
     parser.add_argument("--proxy", default="", metavar="PROXY,...", help="only these; there are: " + ", ".join(KINDS))
-    parser.add_argument("--keep", action="store_true", help="keep the directory with configurations, logs and data")
     arguments = parser.parse_args()
-    if unknown := set(_names(arguments.proxy)) - set(KINDS):
+    if unknown := set(choice.names(arguments.proxy)) - set(KINDS):
         parser.error(f"unknown: {', '.join(sorted(unknown))}; there are: {', '.join(KINDS)}")
     return arguments
-
-
-def _names(text):
-    return [name for name in text.split(",") if name]
-
-
-def _check_prerequisites(chosen, kinds):
-    missing = [line for language in chosen if (line := language.missing())]
-    if not BINARY.exists():
-        missing.append(f"there is no {BINARY}: cargo build --release, or set SMILE_RELAY_BIN")
-    for kind in kinds:
-        if not shutil.which(kind.PROGRAM):
-            missing.append(f"{kind.PROGRAM} is missing: apt-get install --no-install-recommends {kind.PROGRAM}")
-    if not shutil.which("openssl"):
-        missing.append("openssl is missing: apt-get install openssl")
-    if not shutil.which("grpcurl"):
-        missing.append("grpcurl is missing: go install github.com/fullstorydev/grpcurl/cmd/grpcurl@v1.9.3")
-    if missing:
-        raise SystemExit("\n".join(missing))
 
 
 def _play(name, scenario, kinds, chosen, directory):

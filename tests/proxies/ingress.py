@@ -112,4 +112,3 @@ class Ingress:
     def log_tail(self, lines=12):
         """The last lines that it logged."""
         return "\n".join(self.log().splitlines()[-lines:])
-

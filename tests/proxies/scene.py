@@ -1,28 +1,13 @@
 """One scenario behind one proxy."""
 
-import subprocess
-
-from polyglot.relay import BINARY, Relay, clean_environment
+from polyglot.relay import Relay
 from polyglot.stage import Stage
-from polyglot.waiting import eventually
 
 
 class RelayBehind(Relay):
     """A relay whose webhooks come from a proxy that ends TLS."""
 
-    def start(self, *more):
-        command = [
-            BINARY, "serve", "--insecure-public-http", "--allow-any-filesystem", "--log-format", "json",
-            "--public-listen", self.public, "--admin-listen", self.admin,
-            "--grpc-listen", self.grpc, "--grpc-listen", f"unix:{self.socket}", *self._tls,
-            "--webhook-secret-file", self.secret_file, "--data-dir", self.data, *more,
-        ]  # fmt: skip
-        with self.log_file.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=clean_environment()
-            )
-        eventually("the relay is ready", self._is_ready)
-        return self
+    PUBLIC_SECURITY = "--insecure-public-http"
 
 
 class Scene(Stage):

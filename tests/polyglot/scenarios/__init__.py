@@ -1,5 +1,6 @@
 """The scenarios, in the order in which they run. Each is a function that gets a stage."""
 
+from .. import network
 from . import cut, drain, every_type, final, gap, large, quiet, slow, stop, token
 
 SCENARIOS = {
@@ -8,6 +9,7 @@ SCENARIOS = {
     "every-type-unix": every_type.over_unix,
     "drain": drain.under_load,
     "cut-frozen": cut.frozen,
+    "cut-network": cut.unplugged,
     "cut-reset": cut.reset,
     "cut-refused": cut.refused,
     "slow-burst": slow.burst,
@@ -24,11 +26,5 @@ SCENARIOS = {
     "token": token.read_again,
 }
 
-
-def matching(pattern):
-    """The scenarios whose names begin with one of those in `pattern`, separated by commas; all without one."""
-    beginnings = tuple(pattern.split(","))
-    chosen = {name: run for name, run in SCENARIOS.items() if name.startswith(beginnings)}
-    if not chosen:
-        raise SystemExit(f"no scenario begins with {pattern}; there are: {', '.join(SCENARIOS)}")
-    return chosen
+# Of those that need more than the others: what says what is missing.
+MISSING = {"cut-network": network.missing}

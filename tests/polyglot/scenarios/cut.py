@@ -1,17 +1,19 @@
-"""The network between client and relay freezes, resets connections in the middle of a message, and refuses new ones."""
+"""The network between client and relay is cut, freezes, resets connections within a message, and refuses new ones."""
 
 import time
 
 from ..delivery import check
 from ..log import held
-from ..waiting import Failure, eventually, expect
+from ..waiting import Failure, eventually, expect, let_pass
 from ..webhooks import Load, send, small, task_finished
 
 HEARTBEAT_MS = 1000
 # Silence of two heartbeats is a dead stream; the rest is for a loaded machine.
 NOTICED_WITHIN = 8
-# The first message of a stream has to come within 10 s.
-GIVEN_UP_WITHIN = 20
+# How long a network is cut, or frozen. It is what these scenarios are about, so this time simply passes.
+CUT_SECONDS = 30
+# So many streams are lost in it at least: the one that was there, and those that bring nothing for their first 10 s.
+LOST_LEAST = 3
 BACKOFF_LEAST_MS, BACKOFF_MOST_MS = 100, 800
 
 
@@ -32,23 +34,81 @@ def frozen(stage):
         before = proxy.accepted
         expect(before == 1, f"one connection was expected; it opened {before}")
         proxy.freeze()
-        began = time.monotonic()
-        lost = client.until_lost(1, NOTICED_WITHIN)
-        noticed = time.monotonic() - began
-        expect(lost["code"] == "DEAD", f"a dead stream was expected; got {lost}")
-        eventually("it opens another connection", lambda: proxy.accepted > before, NOTICED_WITHIN)
-        # The new connection is silent from its start, which it has to notice too.
-        client.until_lost(2, GIVEN_UP_WITHIN)
-        seen = len(client.events)
+        noticed, seen = _stay_cut_off(client)
+        # The new connections were silent from their start, which it has to notice too.
+        opened = proxy.accepted - before
+        expect(opened >= LOST_LEAST, f"it opened {opened} connections in {CUT_SECONDS} s; {LOST_LEAST} were expected")
         proxy.heal()
-        client.until_connected(2)
-        client.until_events(seen + 50)
+        back = _come_back(client, seen)
         eventually("all its connections but one are closed", lambda: proxy.open_connections() == 1)
-        stage.notes[name] = f"silence noticed after {noticed:.1f} s"
+        stage.notes[name] = f"silence noticed after {noticed:.1f} s, {opened} connections tried, back in {back:.1f} s"
 
     with Load(relay, a_second=100):
         stage.each(freeze)
     _finish(stage, relay, clients)
+
+
+def unplugged(stage):
+    """The cable to the relay's network is out, while webhooks go on arriving there."""
+    network = stage.network()
+    authority = stage.authority()
+    relay = stage.relay(tls=authority.sign(f"IP:{network.address}"), grpc_host=network.address)
+    with network.inside():
+        relay.start()
+        load = Load(relay, a_second=100)
+    with load:
+        clients = stage.each(
+            lambda name: stage.start(
+                name,
+                target=relay.grpc,
+                ca_file=authority.certificate,
+                start="earliest",
+                heartbeat_interval_ms=HEARTBEAT_MS,
+            )
+        )
+        stage.each(lambda name: clients[name].until_events(50))
+        network.cut()
+        before = _stored(relay)
+        cut_off = stage.each(lambda name: _stay_cut_off(clients[name]))
+        missed = _stored(relay) - before
+        expect(missed > 0, "no webhook arrived while the network was cut")
+        network.mend()
+
+        def come_back(name):
+            noticed, seen = cut_off[name]
+            back = _come_back(clients[name], seen)
+            stage.notes[name] = f"silence noticed after {noticed:.1f} s, back in {back:.1f} s, {missed} events later"
+
+        stage.each(come_back)
+    _finish(stage, relay, clients)
+
+
+def _stay_cut_off(client):
+    """It was cut off just now, notices, and keeps trying. Returns how soon it noticed, and how much it had received."""
+    began = time.monotonic()
+    lost = client.until_lost(1, NOTICED_WITHIN)
+    noticed = time.monotonic() - began
+    expect(lost["code"] == "DEAD", f"a dead stream was expected; got {lost}")
+    seen = len(client.events)
+    let_pass(began + CUT_SECONDS - time.monotonic())
+    lost = client.said("lost")
+    expect(len(lost) >= LOST_LEAST, f"{LOST_LEAST} streams lost in {CUT_SECONDS} s were expected; got {lost}")
+    expect(len(client.said("connected")) == 1, f"it can't have connected: {client.said('connected')}")
+    expect(len(client.events) == seen, "it can't have received anything")
+    return noticed, seen
+
+
+def _come_back(client, seen):
+    """The way is free again. Returns how long it took to be there."""
+    began = time.monotonic()
+    client.until_connected(2)
+    back = time.monotonic() - began
+    client.until_events(seen + 50)
+    return back
+
+
+def _stored(relay):
+    return int(relay.info()["latestSequence"])
 
 
 def reset(stage):

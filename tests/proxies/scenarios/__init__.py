@@ -10,12 +10,3 @@ SCENARIOS = {
     "settings": settings.that_matter,
     "webhooks": webhooks.unchanged,
 }
-
-
-def matching(pattern):
-    """The scenarios whose names begin with one of those in `pattern`, separated by commas; all without one."""
-    beginnings = tuple(pattern.split(","))
-    chosen = {name: run for name, run in SCENARIOS.items() if name.startswith(beginnings)}
-    if not chosen:
-        raise SystemExit(f"no scenario begins with {pattern}; there are: {', '.join(SCENARIOS)}")
-    return chosen
