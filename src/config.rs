@@ -16,7 +16,7 @@ use std::{
 use http::HeaderValue;
 
 pub use self::settings::{EndpointSettings, LogFormat, Settings, Span, Volume};
-use crate::{feed, log::embedded, net::Address, webhook};
+use crate::{callback, feed, log::embedded, net::Address, webhook};
 
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,8 @@ pub struct Config {
     pub grpc_web_origins: Vec<HeaderValue>,
     pub admin_listen: SocketAddr,
     pub webhook: webhook::Settings,
+    /// None: callbacks are off.
+    pub callback: Option<callback::Settings>,
     pub log: embedded::Options,
     pub feed: feed::Settings,
     pub max_streams: usize,

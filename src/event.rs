@@ -15,6 +15,7 @@ mod json;
 pub mod record;
 mod schema;
 mod transcode;
+pub mod widget;
 mod wire;
 
 /// The generated types and client of `proto/smilerelay/v1`.

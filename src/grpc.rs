@@ -1,9 +1,10 @@
 //! The gRPC interface: requests in, the parts' answers out, errors mapped.
 //!
 //! `RelayService` is served by hand (`relay_service`), as its answers are bytes that many streams share, cut into
-//! pieces that a stalled stream does not hold on to. Health and reflection are tonic's own. Browsers get all of it by
+//! pieces that a stalled stream does not hold on to. The others are served as generated; health and reflection are tonic's own. Browsers get all of it by
 //! gRPC-Web, if their origin is named (`web`).
 
+mod callback_tokens;
 mod frame;
 mod large;
 mod read;
@@ -29,13 +30,23 @@ use tonic_health::{
     server::HealthReporter,
 };
 
+use self::callback_tokens::CallbackTokens;
 use crate::{
-    event::{UnixMicros, pb},
+    callback::Tokens,
+    event::{
+        UnixMicros,
+        pb::{
+            self,
+            callback_token_service_server::{self, CallbackTokenServiceServer},
+        },
+    },
     feed::Feed,
 };
 
 /// The full name of the service, as health checks name it.
 pub const SERVICE: &str = "smilerelay.v1.RelayService";
+/// That of the service of tokens.
+const TOKEN_SERVICE: &str = callback_token_service_server::SERVICE_NAME;
 
 /// What the gRPC services have to know.
 #[derive(Clone, Debug)]
@@ -49,6 +60,8 @@ pub struct Settings {
     pub max_stream_age: Option<Duration>,
     /// Origins whose pages may call by gRPC-Web. Empty: it is off.
     pub web_origins: Vec<HeaderValue>,
+    /// What makes tokens for browsers. None: callbacks are off.
+    pub callback_tokens: Option<Tokens>,
 }
 
 /// What is counted here.
@@ -110,11 +123,13 @@ pub fn router(
     };
     let streams = Arc::new(Semaphore::new(settings.max_streams));
     let web_origins = settings.web_origins.clone();
+    let callback_tokens = CallbackTokens(settings.callback_tokens.clone());
     let shared = Shared { feed, settings, metrics, streams, answers: Arc::new(Semaphore::new(read::AT_ONCE)), drain };
     let services = Routes::new(health)
         .add_service(reflection().build_v1().expect("the build made them"))
         .add_service(reflection().build_v1alpha().expect("the build made them"))
         .add_service(relay_service::RelayService::new(shared))
+        .add_service(CallbackTokenServiceServer::new(callback_tokens))
         .prepare()
         .into_axum_router();
     web::router(services, web_origins)
@@ -123,7 +138,7 @@ pub fn router(
 /// Says to health checks whether the services are ready.
 pub async fn report_health(health: &HealthReporter, ready: bool) {
     let status = if ready { tonic_health::ServingStatus::Serving } else { tonic_health::ServingStatus::NotServing };
-    for name in ["", SERVICE] {
+    for name in ["", SERVICE, TOKEN_SERVICE] {
         health.set_service_status(name, status).await;
     }
 }

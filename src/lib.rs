@@ -4,6 +4,7 @@
 //!
 //! - [`net`]: listeners, TLS, and the loop that serves HTTP on all of them.
 //! - [`webhook`]: Smile's webhooks come in. Routes, signatures, limits; answers only what the log has stored.
+//! - [`callback`]: the Wink Widget's callbacks come in, from users' browsers, with tokens that this relay has signed.
 //! - [`log`]: the durable, ordered log. One trait; the embedded store is SQLite.
 //! - [`event`]: what an event is. Its received form, its typed protobuf view, cursors, filters. No I/O.
 //! - [`feed`]: the encoded, shared view of the log. Pages, caches, the tail.
@@ -16,6 +17,7 @@
 //! - [`relay`]: composes the parts, binds, runs, drains. The only one that knows them all.
 //! - [`cli`]: the commands, a file each.
 
+pub mod callback;
 pub mod cli;
 pub mod config;
 pub mod event;

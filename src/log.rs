@@ -7,6 +7,9 @@
 //!   the same endpoint and id and another body is, and names the earlier one.
 //! - `received_at` never runs backwards in the order of sequences.
 //! - A read tells, from the same instant, up to where retention has removed records, so that nobody skips unknowingly.
+//! - Reports by browsers (records of the source `Widget`) have a quota of their own. The oldest of them are removed to
+//!   keep it, and all of them while the disk is full; no other record is ever removed or forgotten for their sake. A read
+//!   tells up to where that has happened.
 //!
 //! The webhooks' intake appends; the feed and the gRPC services read.
 
@@ -19,7 +22,7 @@ use tokio::sync::watch;
 use crate::event::UnixMicros;
 pub use crate::event::{
     cursor::{LogId, Position},
-    record::{NewRecord, Record},
+    record::{NewRecord, Record, Reporter},
 };
 
 /// What became of an append.
@@ -54,6 +57,8 @@ pub struct ReadError(pub String);
 pub struct Slice {
     /// The last record that retention had removed when this was read.
     pub floor: Position,
+    /// The sequence of the last report that had been removed to keep the quota; 0 if none was.
+    pub evicted: u64,
     /// In order, without those that are removed.
     pub records: Vec<Record>,
 }
@@ -63,6 +68,9 @@ pub struct Slice {
 pub struct Located {
     /// The last record that retention has removed.
     pub floor: Position,
+    /// The sequence of the last report that was removed to keep the quota; 0 if none was. Between the floor and this, what
+    /// is not held was a report.
+    pub evicted: u64,
     /// The check of the record with the sequence asked for: held, or the last one removed. 0 for the sequence 0.
     pub check: Option<u64>,
 }

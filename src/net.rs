@@ -10,9 +10,12 @@
 //! Only `relay` binds and serves; the parts give it their routers and find the caller's address in [`Peer`].
 
 mod address;
+pub mod answer;
 mod connection;
+mod finish;
 mod limits;
 mod listener;
+mod origin;
 mod serve;
 mod stream;
 pub mod tls;
@@ -23,8 +26,10 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     address::{Address, AddressError},
+    finish::Finish,
     limits::Limits,
     listener::{BindError, Listener},
+    origin::{is_origin, is_web_origin},
     serve::serve,
 };
 

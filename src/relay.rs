@@ -23,6 +23,7 @@ use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
 use crate::{
+    callback,
     config::{CertifiedKeyFiles, Config, PublicSecurity},
     event::UnixMicros,
     feed::Feed,
@@ -152,6 +153,7 @@ impl Relay {
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("smile_relay_build", "The relay's version", build);
         let webhook_metrics = webhook::Metrics::register(&mut registry);
+        let callback_metrics = callback::Metrics::register(&mut registry);
         let grpc_metrics = grpc::Metrics::register(&mut registry);
         let (health, health_service) = tonic_health::server::health_reporter();
         grpc::report_health(&health, false).await;
@@ -174,6 +176,7 @@ impl Relay {
             max_streams: config.max_streams,
             max_stream_age: config.max_stream_age,
             web_origins: config.grpc_web_origins,
+            callback_tokens: config.callback.as_ref().map(|callback| callback.tokens.clone()),
         };
         let routes = grpc::router(feed.clone(), settings, grpc_metrics, health_service, streams_drain.clone());
         // A Unix socket is guarded by its permissions, and its clients expect plaintext.
@@ -182,7 +185,13 @@ impl Relay {
         let listeners = listeners.map(|(tls, listener)| (listener, tls)).collect();
         let streams = Listening::start(listeners, &routes, &Limits::grpc());
         let intake = webhook::Intake::new(config.webhook, Arc::clone(&log), webhook_metrics);
-        let webhooks = Listening::start(vec![public], &intake.router(), &Limits::public());
+        let callbacks =
+            config.callback.map(|callback| callback::Intake::new(callback, Arc::clone(&log), callback_metrics));
+        let mut routes = intake.router();
+        if let Some(callbacks) = &callbacks {
+            routes = routes.merge(callbacks.router());
+        }
+        let public = Listening::start(vec![public], &routes, &Limits::public());
 
         readiness.set(STARTING, false);
         let reporting = tokio::spawn(report_health(health, readiness.watch()));
@@ -198,9 +207,12 @@ impl Relay {
         tokio::time::sleep(config.drain_delay).await;
         let begun = Instant::now();
         let end = begun + config.drain_timeout.saturating_sub(LAST_STEPS);
-        webhooks.finish(begun + config.drain_timeout.mul_f64(PUBLIC_SHARE)).await;
-        // Nobody waits for what is left then; Smile sends it again.
+        public.finish(begun + config.drain_timeout.mul_f64(PUBLIC_SHARE)).await;
+        // Nobody waits for what is left then; Smile and the browsers send it again.
         let _ = timeout_at(end, intake.finish()).await;
+        if let Some(callbacks) = callbacks {
+            let _ = timeout_at(end, callbacks.finish()).await;
+        }
         streams_drain.cancel();
         streams.finish(end).await;
         feed.close().await;

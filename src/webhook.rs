@@ -14,7 +14,6 @@
 
 mod body;
 mod budget;
-mod finish;
 mod limiter;
 mod metrics;
 mod outcome;
@@ -44,7 +43,6 @@ use tokio_util::task::TaskTracker;
 
 use self::{
     budget::{Budget, Room},
-    finish::Finish,
     limiter::Limiter,
     metrics::EndpointMetrics,
     outcome::Outcome,
@@ -56,9 +54,9 @@ pub use self::{
     signature::Secret,
 };
 use crate::{
-    event::{envelope::Envelope, pb::EventSource},
+    event::{envelope::Envelope, pb::EventSource, record::Reporter},
     log::{Log, NewRecord},
-    net::Peer,
+    net::{Finish, Peer},
 };
 
 /// The envelopes of larger bodies are read where it does not hold up other requests.
@@ -234,6 +232,7 @@ impl Door {
             signature: Bytes::copy_from_slice(&signature),
             traceparent: String::new(),
             content_encoding,
+            reporter: Reporter::default(),
             body,
         };
         let appended = self.shared.log.append(record).await;

@@ -91,7 +91,7 @@ mod tests {
         encode,
         envelope::Envelope,
         pb::{DecodeProblem, Event, EventSource, EventType},
-        record::Record,
+        record::{Record, Reporter},
     };
 
     #[test]
@@ -121,6 +121,7 @@ mod tests {
                 signature: Bytes::new(),
                 traceparent: String::new(),
                 content_encoding: String::new(),
+                reporter: Reporter::default(),
                 body: Bytes::from_static(body.as_bytes()),
                 body_bytes: body.len() as u64,
             };

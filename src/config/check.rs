@@ -1,19 +1,21 @@
 //! From settings to a configuration that holds together.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use http::HeaderValue;
 
 use super::{CertifiedKeyFiles, Config, ConfigError, EndpointSettings, PublicSecurity, Settings, secret_from_file};
 use crate::{
-    feed,
+    callback, feed,
     log::embedded,
-    net::Address,
+    net::{Address, is_origin, is_web_origin},
     webhook::{self, Secret},
 };
 
 /// How long a record may wait to be written before its sender is told to try again.
-const QUEUE_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
+/// What a token may be good for at most: it is to be short-lived.
+const LONGEST_TOKEN_TTL: Duration = Duration::from_hours(30 * 24);
 
 /// The settings come with all defaults filled in.
 pub fn check(settings: Settings) -> Result<Config, ConfigError> {
@@ -63,10 +65,11 @@ pub fn check(settings: Settings) -> Result<Config, ConfigError> {
             .grpc_web_origin
             .iter()
             .flatten()
-            .map(|text| origin(text))
+            .map(|text| web_origin(text))
             .collect::<Result<_, _>>()?,
         admin_listen: filled(settings.admin_listen),
         webhook: webhook(&settings)?,
+        callback: callback(&settings)?,
         feed: feed(&settings)?,
         max_streams,
         max_stream_age: settings.max_stream_age.map(|age| age.0),
@@ -169,6 +172,7 @@ fn log(settings: Settings) -> Result<embedded::Options, ConfigError> {
         lock_timeout: filled(settings.lock_timeout).0,
         retention: settings.retention.map(|age| age.0),
         retention_bytes: settings.retention_bytes.map(|bytes| bytes.0),
+        report_quota_bytes: filled(settings.callback_quota).0,
         dedupe_window: filled(settings.dedupe_window).0,
         dedupe_max_entries: filled(settings.dedupe_max_entries),
         queue_bytes: bytes("--write-queue", settings.write_queue)?,
@@ -193,26 +197,39 @@ fn pair(
 }
 
 /// An origin as browsers write it, so that it can be compared by its bytes.
-fn origin(text: &str) -> Result<HeaderValue, ConfigError> {
-    let uri = text.parse::<http::Uri>().ok().filter(|uri| uri.query().is_none());
-    let scheme = uri.as_ref().and_then(http::Uri::scheme_str).filter(|scheme| ["http", "https"].contains(scheme));
-    let authority = uri.as_ref().and_then(http::Uri::authority).filter(|authority| !authority.as_str().contains('@'));
-    let default_port = match scheme {
-        Some("http") => 80,
-        _ => 443,
+fn web_origin(text: &str) -> Result<HeaderValue, ConfigError> {
+    let origin = Some(text).filter(|text| is_web_origin(text)).and_then(|text| HeaderValue::from_str(text).ok());
+    origin.ok_or_else(|| wrong(format!("--grpc-web-origin {text}: {ORIGIN_HELP}")))
+}
+
+const ORIGIN_HELP: &str = "write it as browsers do: https://app.example.com or http://localhost:3000, without a path, in \
+                           small letters, and without the scheme's own port";
+
+fn callback(settings: &Settings) -> Result<Option<callback::Settings>, ConfigError> {
+    const FLAG: &str = "--callback-key-file";
+    let key = |path: &PathBuf| {
+        let key = secret_from_file(FLAG, path)?;
+        callback::Key::new(&key).map_err(|e| wrong(format!("{FLAG} {}: {e}", path.display())))
     };
-    scheme
-        .zip(authority)
-        .filter(|(_, authority)| authority.port_u16() != Some(default_port))
-        .map(|(scheme, authority)| format!("{scheme}://{authority}"))
-        .filter(|written| written == text && written.bytes().all(|byte| !byte.is_ascii_uppercase()))
-        .and_then(|written| HeaderValue::try_from(written).ok())
-        .ok_or_else(|| {
-            wrong(format!(
-                "--grpc-web-origin {text}: write it as browsers do: https://app.example.com or http://localhost:3000, \
-                 without a path, in small letters, and without the scheme's own port"
-            ))
-        })
+    let keys = settings.callback_key_file.iter().flatten().map(key).collect::<Result<_, _>>()?;
+    let origins: Vec<String> = settings.callback_origin.iter().flatten().cloned().collect();
+    if let Some(origin) = origins.iter().find(|origin| !is_origin(origin)) {
+        return Err(wrong(format!(
+            "--callback-origin {origin}: {ORIGIN_HELP}; or null, for sandboxed frames and files"
+        )));
+    }
+    let longest_ttl = filled(settings.callback_token_ttl).0;
+    if longest_ttl < Duration::from_secs(1) || longest_ttl > LONGEST_TOKEN_TTL {
+        return Err(wrong("--callback-token-ttl has to be from 1s to 30d".into()));
+    }
+    let Some(keys) = callback::Keys::new(keys) else {
+        if origins.is_empty() {
+            return Ok(None);
+        }
+        return Err(wrong(format!("--callback-origin is set, and callbacks are off: set {FLAG} as well")));
+    };
+    let tokens = callback::Tokens { keys, origins: callback::Origins(origins), longest_ttl };
+    Ok(Some(callback::Settings { tokens, rate: filled(settings.callback_rate) }))
 }
 
 fn address(flag: &str, text: &str) -> Result<Address, ConfigError> {

@@ -1,6 +1,6 @@
 //! The settings as they are written: flags, environment and file share this one definition.
 
-use std::{collections::BTreeMap, fmt, net::SocketAddr, path::PathBuf, str::FromStr, time::Duration};
+use std::{collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
 
 use bytesize::ByteSize;
 use ipnet::IpNet;
@@ -53,6 +53,36 @@ pub struct Settings {
     /// Further endpoints, by name; in the file only.
     #[arg(skip)]
     pub endpoints: BTreeMap<String, EndpointSettings>,
+
+    /// A file with a key of 32 bytes or more that signs tokens for browsers; switches the Wink Widget's callbacks on.
+    /// Repeatable: the first signs, all verify
+    #[arg(
+        long,
+        env = "SMILE_RELAY_CALLBACK_KEY_FILE",
+        value_name = "FILE",
+        value_delimiter = ',',
+        help_heading = "Callbacks"
+    )]
+    pub callback_key_file: Option<Vec<PathBuf>>,
+    /// An origin that callbacks may be reported from, such as https://app.example.com, or null for sandboxed frames;
+    /// repeatable. Tokens can narrow these, and have to name their own if there is none
+    #[arg(
+        long,
+        env = "SMILE_RELAY_CALLBACK_ORIGIN",
+        value_name = "ORIGIN",
+        value_delimiter = ',',
+        help_heading = "Callbacks"
+    )]
+    pub callback_origin: Option<Vec<String>>,
+    /// The longest that a token may be good [default: 12h]
+    #[arg(long, env = "SMILE_RELAY_CALLBACK_TOKEN_TTL", value_name = "DURATION", help_heading = "Callbacks")]
+    pub callback_token_ttl: Option<Span>,
+    /// Callbacks that one token may report a second; ten times as many at once [default: 10]
+    #[arg(long, env = "SMILE_RELAY_CALLBACK_RATE", value_name = "N", help_heading = "Callbacks")]
+    pub callback_rate: Option<NonZeroU32>,
+    /// What callbacks may take in the log, beside --retention-bytes; the oldest of them go first [default: 64MiB]
+    #[arg(long, env = "SMILE_RELAY_CALLBACK_QUOTA", value_name = "BYTES", help_heading = "Callbacks")]
+    pub callback_quota: Option<Volume>,
 
     /// Where services subscribe: HOST:PORT or unix:PATH; repeatable [default: 127.0.0.1:50051]
     #[arg(long, env = "SMILE_RELAY_GRPC_LISTEN", value_name = "ADDRESS", value_delimiter = ',', help_heading = "gRPC")]
@@ -232,6 +262,9 @@ pub fn defaults() -> Settings {
         grpc_unix_mode: Some("0660".into()),
         max_streams: Some(10_000),
         feed_cache: mib(64),
+        callback_token_ttl: span(12 * 3_600),
+        callback_rate: NonZeroU32::new(10),
+        callback_quota: mib(64),
         admin_listen: Some(SocketAddr::from(([127, 0, 0, 1], 8081))),
         drain_delay: span(0),
         drain_timeout: span(20),

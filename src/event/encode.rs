@@ -19,7 +19,7 @@ use super::{
     schema::{EventType, SCHEMA},
     timestamp,
     transcode::Decoder,
-    wire,
+    widget, wire,
 };
 
 /// An event as bytes. An encoded `Event` is `plain`, or `plain` followed by `raw`: the fields of a protobuf message may
@@ -59,9 +59,13 @@ pub fn whole(log: LogId, record: &Record) -> Encoded {
     // What is typed is hardly ever longer than its JSON. To grow a large vector takes as much memory again.
     let mut out = Vec::with_capacity(record.body.len() + 256);
     out.resize(HEAD_ROOM, 0);
-    let known = SCHEMA.types.get(&record.type_name);
+    let known = SCHEMA.event_type(record.source, &record.type_name);
     put_columns(&mut out, log, record, known);
-    put_body(&mut out, record, known);
+    if record.source == EventSource::Widget {
+        widget::put(&mut out, record, known);
+    } else {
+        put_body(&mut out, record, known);
+    }
     let plain = out.len() - HEAD_ROOM;
     let head = HEAD_ROOM - (5 + 1 + encoded_len_varint(plain as u64));
     put_message_head(&mut &mut out[head..HEAD_ROOM], plain);
@@ -84,7 +88,7 @@ pub fn whole(log: LogId, record: &Record) -> Encoded {
 #[must_use]
 pub fn omitted(log: LogId, record: &Record, size: u64) -> Bytes {
     let mut out = Vec::with_capacity(256);
-    put_columns(&mut out, log, record, SCHEMA.types.get(&record.type_name));
+    put_columns(&mut out, log, record, SCHEMA.event_type(record.source, &record.type_name));
     wire::put_message(&mut out, 17, |out| {
         wire::put_varint(out, 1, OmittedReason::TooLarge as u64);
         wire::put_varint_unless_zero(out, 2, size);
@@ -94,8 +98,8 @@ pub fn omitted(log: LogId, record: &Record, size: u64) -> Bytes {
 
 /// The number of a type name in `EventType`; 0 if it is not known.
 #[must_use]
-pub fn type_number(type_name: &str) -> i32 {
-    SCHEMA.types.get(type_name).map_or(0, |known| known.number)
+pub fn type_number(source: EventSource, type_name: &str) -> i32 {
+    SCHEMA.event_type(source, type_name).map_or(0, |known| known.number)
 }
 
 /// What is known of a record without its body.
@@ -127,7 +131,7 @@ fn put_body(out: &mut Vec<u8>, record: &Record, known: Option<&EventType>) {
     }
     let start = out.len();
     let mut found = issues.found;
-    if let Ok(more) = put_object(out, record, known, &text) {
+    if let Ok(more) = put_object(out, known, &text) {
         found.extend(more);
         found.truncate(LISTED);
     } else {
@@ -144,12 +148,7 @@ fn put_body(out: &mut Vec<u8>, record: &Record, known: Option<&EventType>) {
 }
 
 /// Puts what stands in the envelope and under `data`. Returns what is the matter, the envelope's part first.
-fn put_object(
-    out: &mut Vec<u8>,
-    record: &Record,
-    content: Option<&EventType>,
-    text: &str,
-) -> Result<Vec<DecodeIssue>, NotJson> {
+fn put_object(out: &mut Vec<u8>, content: Option<&EventType>, text: &str) -> Result<Vec<DecodeIssue>, NotJson> {
     let mut values: [Option<&str>; 4] = [None; 4];
     let mut data: Option<Range<usize>> = None;
     let mut envelope = Issues::default();
@@ -184,7 +183,7 @@ fn put_object(
     })?;
     reader.end()?;
     let of_data = mem::replace(&mut decoder.issues.found, envelope.found);
-    decoder.put_envelope(record, values)?;
+    decoder.put_envelope(values)?;
     let mut issues = decoder.issues.found;
     issues.extend(of_data);
     Ok(issues)
@@ -194,19 +193,18 @@ fn put_object(
 const MEMBERS: [&str; 4] = ["id", "type", "version", "createdAt"];
 
 impl<'t> Decoder<'t, '_> {
-    fn put_envelope(&mut self, record: &Record, values: [Option<&'t str>; 4]) -> Result<(), NotJson> {
+    fn put_envelope(&mut self, values: [Option<&'t str>; 4]) -> Result<(), NotJson> {
         for (name, value) in MEMBERS.into_iter().zip(values) {
             self.issues.enter(Cow::Borrowed(name));
-            self.put_member(record, name, value)?;
+            self.put_member(name, value)?;
             self.issues.leave();
         }
         Ok(())
     }
 
-    fn put_member(&mut self, record: &Record, name: &str, value: Option<&'t str>) -> Result<(), NotJson> {
-        let is_signed = record.source == EventSource::Webhook;
+    fn put_member(&mut self, name: &str, value: Option<&'t str>) -> Result<(), NotJson> {
         let Some(value) = value else {
-            if is_signed && matches!(name, "id" | "type") {
+            if matches!(name, "id" | "type") {
                 self.issues.note(DecodeProblem::MissingField, "string", "");
             }
             return Ok(());
@@ -215,7 +213,7 @@ impl<'t> Decoder<'t, '_> {
         let found = reader.kind()?;
         match (name, found) {
             ("id" | "type", _) => {
-                if is_signed && envelope::usable(&mut reader)?.is_none() {
+                if envelope::usable(&mut reader)?.is_none() {
                     self.issues.unexpected(Expected::Name, found, value);
                 }
             }

@@ -27,7 +27,7 @@ impl Traits {
     #[must_use]
     pub fn of(record: &Record) -> Self {
         Self {
-            type_number: type_number(&record.type_name),
+            type_number: type_number(record.source, &record.type_name),
             type_name: record.type_name.as_str().into(),
             user_id: record.user_id.as_str().into(),
             endpoint: record.endpoint.as_str().into(),
@@ -114,10 +114,16 @@ impl Filter {
         })
     }
 
+    /// Whether events from this source can pass at all.
+    #[must_use]
+    pub fn names(&self, source: EventSource) -> bool {
+        self.sources.contains(&source)
+    }
+
     #[must_use]
     pub fn lets_pass(&self, event: &Traits) -> bool {
         let any_type = self.types.is_empty() && self.type_names.is_empty();
-        self.sources.contains(&event.source)
+        self.names(event.source)
             && (any_type
                 || self.types.contains(&event.type_number)
                 || self.type_names.contains(event.type_name.as_ref()))

@@ -20,8 +20,19 @@ pub struct NewRecord {
     pub traceparent: String,
     /// The Content-Encoding of the delivery, which the signature does not cover; empty if there is none.
     pub content_encoding: String,
+    /// Who reported it; empty for what is signed.
+    pub reporter: Reporter,
     /// Byte for byte as received.
     pub body: Bytes,
+}
+
+/// Where a report by a browser comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reporter {
+    /// Of the page, as the browser wrote it; empty if none was sent.
+    pub origin: String,
+    /// The application's label; empty if there is none.
+    pub session: String,
 }
 
 /// What is stored.
@@ -41,6 +52,7 @@ pub struct Record {
     pub signature: Bytes,
     pub traceparent: String,
     pub content_encoding: String,
+    pub reporter: Reporter,
     /// Empty where a read was asked to leave large bodies out; see `body_bytes`.
     pub body: Bytes,
     /// The length of the stored body.

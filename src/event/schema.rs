@@ -1,25 +1,30 @@
 //! What `proto/` says of events, as tables that decoding runs on. The proto is the only definition: a new field or
 //! event type is added there, and needs a line in [`names`] only where Smile's names are not one to one with it.
 
-mod names;
+pub mod names;
 
 use std::{collections::HashMap, sync::LazyLock};
 
-use names::{OTHERWISE, SPELLINGS, When};
+use names::{CALLBACKS, OTHERWISE, SPELLINGS, When};
 use prost_reflect::{Cardinality, DescriptorPool, Kind as ProtoKind, MessageDescriptor};
 
-use super::{pb, wire};
+use super::{
+    pb::{self, EventSource},
+    wire,
+};
 
 /// The tables, made once.
 pub static SCHEMA: LazyLock<Schema> = LazyLock::new(Schema::new);
 
 pub struct Schema {
-    /// By the name that Smile sends: USER_CREATED.
+    /// The types of webhooks, by the name that Smile sends: USER_CREATED.
     pub types: HashMap<String, EventType>,
+    /// The callbacks of the widget, by their names there: onClose.
+    callbacks: HashMap<String, EventType>,
     pub messages: Vec<Message>,
 }
 
-/// A known event type.
+/// A known event type, or callback.
 pub struct EventType {
     pub number: i32,
     /// The field of `Event.data`.
@@ -100,16 +105,28 @@ impl Schema {
         let pool = DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET).expect("the build made it");
         let event = pool.get_message_by_name("smilerelay.v1.Event").expect("in event.proto");
         let numbers = pool.get_enum_by_name("smilerelay.v1.EventType").expect("in event.proto");
-        let mut made = Self { types: HashMap::new(), messages: Vec::new() };
+        let mut made = Self { types: HashMap::new(), callbacks: HashMap::new(), messages: Vec::new() };
         let mut known = HashMap::new();
         for value in numbers.values().filter(|value| value.number() != 0) {
             let name = value.name().trim_start_matches("EVENT_TYPE_");
             let field = event.get_field_by_name(&name.to_lowercase()).expect("every type has its field in Event.data");
             let message = field.kind().as_message().expect("every field of Event.data is one").clone();
             let message = made.message(&message, &mut known);
-            made.types.insert(name.to_owned(), EventType { number: value.number(), field: field.number(), message });
+            let event_type = EventType { number: value.number(), field: field.number(), message };
+            match CALLBACKS.iter().find(|callback| callback.event_type == name) {
+                Some(callback) => made.callbacks.insert(callback.name.to_owned(), event_type),
+                None => made.types.insert(name.to_owned(), event_type),
+            };
         }
         made
+    }
+
+    /// What is known of the events of this name from this source.
+    pub fn event_type(&self, source: EventSource, name: &str) -> Option<&EventType> {
+        match source {
+            EventSource::Widget => self.callbacks.get(name),
+            EventSource::Webhook | EventSource::Unspecified => self.types.get(name),
+        }
     }
 
     /// Adds a message and those within it, each once, also where they contain themselves.
@@ -189,14 +206,27 @@ mod tests {
 
     #[test]
     fn every_type_of_the_proto_has_its_content() {
-        assert_eq!(SCHEMA.types.len(), 37);
-        for (name, known) in &SCHEMA.types {
+        assert_eq!((SCHEMA.types.len(), SCHEMA.callbacks.len()), (37, 9));
+        for (name, known) in SCHEMA.types.iter().chain(&SCHEMA.callbacks) {
             assert_eq!(known.field, 99 + known.number.cast_unsigned(), "{name}");
         }
         let pool = DescriptorPool::decode(pb::FILE_DESCRIPTOR_SET).unwrap();
         let event = pool.get_message_by_name("smilerelay.v1.Event").unwrap();
         let contents = event.oneofs().find(|o| o.name() == "data").unwrap();
-        assert_eq!(contents.fields().count(), 37);
+        // And one for callbacks that are not known.
+        assert_eq!(contents.fields().count(), 37 + 9 + 1);
+    }
+
+    #[test]
+    fn every_field_of_a_callback_has_its_place() {
+        for callback in CALLBACKS {
+            let message = &SCHEMA.messages[SCHEMA.callbacks[callback.name].message];
+            let mut fields: Vec<&str> = message.fields.iter().map(|field| field.name.as_str()).collect();
+            let mut places = callback.fields.to_vec();
+            fields.sort_unstable();
+            places.sort_unstable();
+            assert_eq!(fields, places, "{}", callback.name);
+        }
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub struct Page {
     pub number: u64,
     /// The last record that retention had removed when this was read: whoever stands before it has missed something.
     pub floor: Position,
+    /// The sequence of the last report that had been removed to keep the quota: whoever stands before it and wants reports
+    /// may have missed some.
+    pub evicted: u64,
     /// In order.
     pub entries: Vec<Arc<Entry>>,
     /// All events up to this sequence are here, if they were not removed.
@@ -79,9 +82,17 @@ impl Page {
         self.through == Self::last_sequence(self.number)
     }
 
-    /// The entries after `position`.
-    pub fn after(&self, position: Position) -> &[Arc<Entry>] {
-        &self.entries[self.entries.partition_point(|entry| entry.at.sequence <= position.sequence)..]
+    /// The entries after `position`, up to the sequence `until`.
+    pub fn after(&self, position: Position, until: u64) -> &[Arc<Entry>] {
+        let place = |sequence: u64| self.entries.partition_point(|entry| entry.at.sequence <= sequence);
+        &self.entries[place(position.sequence)..place(until.max(position.sequence))]
+    }
+
+    /// The place after all that this page has up to the sequence `until`, for who stands at `position` and has had that.
+    /// Further than the last entry where reports were removed; a cursor to there needs no check.
+    pub fn past(&self, position: Position, until: u64) -> Position {
+        let sequence = self.through.min(until);
+        if sequence > position.sequence { Position { sequence, check: 0 } } else { position }
     }
 
     /// Reads page `number` up to `through`, on from `before`, an earlier state of it.
@@ -101,8 +112,10 @@ impl Page {
         // If retention has removed some of what was to be read now, what was read before it is of no use to anybody.
         let before = before.filter(|before| slice.floor.sequence <= before.through);
         let floor = before.map_or(slice.floor, |before| before.floor);
+        // What was read before is complete to where it was read.
+        let evicted = before.filter(|before| slice.evicted <= before.through).map_or(slice.evicted, |b| b.evicted);
         let entries = before.map_or(&[][..], |before| &before.entries).iter().cloned().chain(read).collect();
-        Ok(Self { number, floor, entries, through })
+        Ok(Self { number, floor, evicted, entries, through })
     }
 }
 

@@ -47,6 +47,11 @@ impl Frame {
         }
     }
 
+    pub fn push_number(&mut self, field: u32, number: u64) {
+        encode_key(field, WireType::Varint, &mut self.bytes);
+        encode_varint(number, &mut self.bytes);
+    }
+
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -23,7 +23,10 @@ use crate::{
     event::{
         cursor,
         filter::{Filter, Violation},
-        pb::{self, GetEventRequest, GetRelayInfoResponse, ListEventsRequest, get_event_request, list_events_request},
+        pb::{
+            self, EventSource, GetEventRequest, GetRelayInfoResponse, ListEventsRequest, get_event_request,
+            list_events_request,
+        },
         timestamp,
     },
     feed::{Content, Tail},
@@ -78,12 +81,20 @@ pub async fn list_events(
         start::after(&shared.feed, "page_token", &request.page_token).await?
     };
     let wanted = Wanted { filter, include_raw: request.include_raw_body, max_event_bytes, page_size };
+    let wants_reports = wanted.filter.names(EventSource::Widget);
+    let began = position.sequence;
     let (mut message, is_full) = collect(shared, &wanted, &mut position, &mut tail).await?;
     let end = cursor::encode(shared.feed.log().id(), position);
     if is_full {
         message.push_str(2, &end);
     }
     message.push_str(3, &end);
+    if wants_reports {
+        let located = shared.feed.log().locate(0).await.map_err(|e| status::log_unavailable(&e))?;
+        if located.evicted > began {
+            message.push_number(4, located.evicted);
+        }
+    }
     Ok(with_turn(message.finish(), turn))
 }
 
@@ -109,7 +120,7 @@ async fn collect(
         if position.sequence < page.floor.sequence {
             return Err(status::cursor_expired(&start::ends(&shared.feed).await?));
         }
-        for entry in page.after(*position) {
+        for entry in page.after(*position, until) {
             if wanted.filter.lets_pass(&entry.traits) {
                 let size = shared.feed.size(entry).await.map_err(|e| status::log_unavailable(&e))?;
                 let Some(size) = size else { return Err(status::cursor_expired(&start::ends(&shared.feed).await?)) };
@@ -135,6 +146,7 @@ async fn collect(
             }
             *position = entry.at;
         }
+        *position = page.past(*position, until);
         tokio::task::yield_now().await;
     }
     Ok((message, false))
@@ -154,7 +166,7 @@ pub async fn get_event(
         return Err(status::event_not_found());
     }
     let page = shared.feed.page_after(position, &mut tail).await.map_err(|e| status::log_unavailable(&e))?;
-    let entry = page.after(position).first().filter(|entry| entry.at.sequence == sequence).cloned();
+    let entry = page.after(position, sequence).first().filter(|entry| entry.at.sequence == sequence).cloned();
     let entry = entry.ok_or_else(status::event_not_found)?;
     let (first, rest) = match &entry.content {
         Content::Small { encoded, .. } => {

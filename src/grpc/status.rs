@@ -81,6 +81,15 @@ pub fn event_not_found() -> Status {
     )
 }
 
+pub fn callbacks_off() -> Status {
+    final_status(
+        Code::FailedPrecondition,
+        "CALLBACKS_OFF",
+        "this relay takes no callbacks, as it has no key to sign tokens with; start it with --callback-key-file",
+        HashMap::new(),
+    )
+}
+
 pub fn draining() -> Status {
     retryable(Code::Unavailable, "DRAINING", "the relay is shutting down; come back with the last cursor", 1000)
 }

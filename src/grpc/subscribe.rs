@@ -26,7 +26,7 @@ use crate::{
     event::{
         cursor,
         filter::{Filter, Violation},
-        pb::{self, Checkpoint, SubscribeRequest, subscribe_request},
+        pb::{self, Checkpoint, EventSource, SubscribeRequest, subscribe_request},
     },
     feed::{Content, Entry, LEAST_EVENT_BYTES, Page, Tail},
     log::Position,
@@ -67,6 +67,8 @@ pub struct Subscription {
     end: Option<Status>,
     /// A checkpoint has said that the stream is caught up.
     said_caught_up: bool,
+    /// Up to which sequence a checkpoint has said that reports were removed; None if the stream wants no reports.
+    said_removed: Option<u64>,
     /// The stream's place among all; given back when it ends.
     _place: Place,
 }
@@ -120,6 +122,7 @@ pub async fn open(
     .await?;
     tracing::info!(consumer = request.consumer, after = position.sequence, "subscribed");
     shared.metrics.streams.inc();
+    let said_removed = filter.names(EventSource::Widget).then_some(0);
     let now = Instant::now();
     let too_old = shared.settings.max_stream_age.map(|age| {
         let jittered = age.mul_f64(rand::rng().random_range(0.9..1.1));
@@ -139,6 +142,7 @@ pub async fn open(
         sending: None,
         end: None,
         said_caught_up: false,
+        said_removed,
         _place: Place { shared: Arc::clone(&shared), _permit: permit },
         shared,
     };
@@ -230,6 +234,10 @@ impl Subscription {
             if self.position.sequence < page.floor.sequence {
                 return Err(status::cursor_expired(&start::ends(&self.shared.feed).await?));
             }
+            if self.said_removed.is_some_and(|said| page.evicted > self.position.sequence.max(said)) {
+                self.said_removed = Some(page.evicted);
+                return Ok(self.checkpoint_message().await);
+            }
             if let Some(message) = self.fill_message(&page).await? {
                 return Ok(message);
             }
@@ -270,7 +278,8 @@ impl Subscription {
 
     /// A message with what is wanted of `page`, and moves on; None if nothing is.
     async fn fill_message(&mut self, page: &Page) -> Result<Option<Bytes>, Status> {
-        let entries = page.after(self.position);
+        let until = self.until.unwrap_or(u64::MAX);
+        let entries = page.after(self.position, until);
         if let [entry] = entries
             && let Some(message) = self.ready_message(entry)
         {
@@ -286,12 +295,12 @@ impl Subscription {
         let expected = entries.iter().map(|entry| wanted(&entry.content)).sum::<usize>().min(BATCH_BYTES);
         let mut message = Frame::with_capacity(expected);
         let mut events = 0;
+        let mut has_all = true;
         for entry in entries {
-            if self.until.is_some_and(|until| entry.at.sequence > until) {
-                break;
-            }
+            has_all = false;
             if !self.filter.lets_pass(&entry.traits) {
                 self.position = entry.at;
+                has_all = true;
                 continue;
             }
             let size = match self.shared.feed.size(entry).await {
@@ -328,6 +337,10 @@ impl Subscription {
             }
             self.position = entry.at;
             events += 1;
+            has_all = true;
+        }
+        if has_all {
+            self.position = page.past(self.position, until);
         }
         self.shared.metrics.delivered_events.inc_by(events);
         if message.is_empty() {
@@ -344,8 +357,7 @@ impl Subscription {
     fn ready_message<'e>(&self, entry: &'e Entry) -> Option<&'e Bytes> {
         let Content::Small { encoded, size } = &entry.content else { return None };
         let is_plain = !self.include_raw && size.plain <= self.max_event_bytes && self.said_caught_up;
-        let is_within = self.until.is_none_or(|until| entry.at.sequence <= until);
-        (is_plain && is_within).then_some(&encoded.alone)
+        is_plain.then_some(&encoded.alone)
     }
 
     fn is_caught_up(&self) -> bool {
@@ -363,13 +375,16 @@ impl Subscription {
         self.said_caught_up |= self.is_caught_up();
         let id = self.shared.feed.log().id();
         // A log that can't be read says so by itself soon; a checkpoint is worth having all the same.
-        let earliest = start::earliest(&self.shared.feed).await.ok();
+        let located = self.shared.feed.log().locate(0).await.ok();
+        let evicted = located.as_ref().map_or(0, |located| located.evicted);
+        self.said_removed = self.said_removed.map(|said| said.max(evicted));
         Checkpoint {
             cursor: cursor::encode(id, self.position),
             caught_up: self.is_caught_up(),
             sent_at: Some(std::time::SystemTime::now().into()),
             heartbeat_interval: prost_types::Duration::try_from(self.heartbeat).ok(),
-            earliest_cursor: earliest.map(|at| cursor::encode(id, at)).unwrap_or_default(),
+            earliest_cursor: located.map(|located| cursor::encode(id, located.floor)).unwrap_or_default(),
+            callbacks_removed_through: self.said_removed.unwrap_or(0),
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod append;
 pub mod dedupe;
 pub mod model;
 pub mod read;
+pub mod reports;
 pub mod retention;
 
 use std::{
@@ -18,7 +19,7 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{Appended, Log, NewRecord, Position, Record};
+use super::{Appended, Log, NewRecord, Position, Record, Reporter};
 use crate::event::pb::EventSource;
 
 /// One log that outlives those who open it: `open` after `close` finds what was stored.
@@ -32,6 +33,7 @@ pub trait Fixture: Send + Sync {
 pub struct Settings {
     pub retention: Option<Duration>,
     pub retention_bytes: Option<u64>,
+    pub report_quota: u64,
     pub dedupe_window: Duration,
     pub dedupe_max_entries: usize,
     pub queue_bytes: usize,
@@ -43,6 +45,7 @@ const KEEP_NOTHING: Settings = Settings { retention: Some(Duration::ZERO), ..DEF
 pub const DEFAULT: Settings = Settings {
     retention: None,
     retention_bytes: None,
+    report_quota: 64 << 20,
     dedupe_window: Duration::from_hours(72),
     dedupe_max_entries: 1_000_000,
     queue_bytes: 64 << 20,
@@ -87,6 +90,15 @@ macro_rules! suite {
             what_is_too_many_goes_from_the_oldest_on
             no_sequence_is_used_again_when_the_newest_is_gone
         }
+        $crate::log::conformance::suite! { $fixture; reports:
+            reports_stand_in_the_one_order
+            the_oldest_reports_go_to_keep_the_quota_and_no_webhook
+            no_sequence_is_used_again_when_the_newest_was_a_report
+            reports_make_no_webhook_forgotten
+            a_repeated_report_is_known_after_it_was_removed
+            seeking_passes_over_removed_reports
+            retention_removes_reports_as_well
+        }
         #[test]
         fn random_histories_match_the_model() {
             $crate::log::conformance::model::random_histories_match_the_model(|| $fixture);
@@ -118,6 +130,7 @@ fn record(endpoint: &str, id: &str, body: impl Into<Bytes>) -> NewRecord {
         signature: Bytes::from_static(&[7; 64]),
         traceparent: String::new(),
         content_encoding: String::new(),
+        reporter: Reporter::default(),
         body: body.into(),
     }
 }

@@ -14,6 +14,7 @@ mod dedupe;
 mod disk;
 mod reader;
 mod recent;
+mod reports;
 mod schema;
 mod severity;
 #[cfg(test)]
@@ -32,7 +33,9 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{AppendError, Appended, Health, Located, Log, LogId, NewRecord, Position, ReadError, Record, Slice};
+use super::{
+    AppendError, Appended, Health, Located, Log, LogId, NewRecord, Position, ReadError, Record, Reporter, Slice,
+};
 use crate::event::UnixMicros;
 
 /// What the embedded log has to know.
@@ -47,7 +50,9 @@ pub struct Options {
     pub retention: Option<Duration>,
     /// The oldest records are removed when the database takes more bytes than this.
     pub retention_bytes: Option<u64>,
-    /// How long, and how many, ids are remembered.
+    /// What reports by browsers may take; the oldest of them are removed when they take more.
+    pub report_quota_bytes: u64,
+    /// How long, and how many, ids are remembered: so many of webhooks, and so many of reports.
     pub dedupe_window: Duration,
     pub dedupe_max_entries: usize,
     /// Bytes that may wait to be written.
@@ -138,8 +143,8 @@ impl Embedded {
         let failed = |source| OpenError::Database { path: options.data_dir.clone(), source };
         let connection = schema::open(&options.data_dir, &path)?;
         checkpoint::settle(&connection, &path).map_err(failed)?;
-        let (id, floor) = schema::log_row(&connection).map_err(failed)?;
-        let recent = Arc::new(recent::Recent::new(floor));
+        let row = schema::log_row(&connection).map_err(failed)?;
+        let recent = Arc::new(recent::Recent::new(row.floor, row.evicted.sequence));
         let (health_changes, health) = watch::channel(Health::Good);
         let health_changes = Arc::new(health_changes);
         let checkpoints = checkpoint::Checkpoints::start(&path, Arc::clone(&health_changes)).map_err(failed)?;
@@ -152,7 +157,7 @@ impl Embedded {
             .spawn(move || writer.run(&queue))
             .map_err(|source| OpenError::Unusable { path: options.data_dir.clone(), source })?;
         Ok(Self {
-            id,
+            id: row.id,
             commands,
             room: Arc::new(Semaphore::new(options.queue_bytes)),
             queue_bytes: options.queue_bytes,

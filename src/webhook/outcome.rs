@@ -1,13 +1,16 @@
 //! What became of a webhook: its answer over HTTP, and its name in the metrics. Nothing of the request is in either.
 
-use axum::{body::Body, response::Response};
+use axum::response::Response;
 use http::{
     HeaderValue, StatusCode,
-    header::{ALLOW, CONTENT_TYPE, RETRY_AFTER},
+    header::{ALLOW, RETRY_AFTER},
 };
 
 use super::body::BodyError;
-use crate::log::{AppendError, Appended};
+use crate::{
+    log::{AppendError, Appended},
+    net::answer::{error_body, json},
+};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -64,15 +67,15 @@ impl Outcome {
             Self::Stored | Self::Conflict => (S::OK, STORED),
             Self::Duplicate => (S::OK, r#"{"status":"duplicate"}"#),
             Self::BadSignature => {
-                (S::UNAUTHORIZED, error!("bad_signature", "The signature is missing or does not fit the body."))
+                (S::UNAUTHORIZED, error_body!("bad_signature", "The signature is missing or does not fit the body."))
             }
-            Self::Limited => (S::TOO_MANY_REQUESTS, error!("too_many_bad_signatures", "Too many bad signatures.")),
-            Self::Forbidden => (S::FORBIDDEN, error!("forbidden", "This endpoint does not take calls from here.")),
-            Self::TooLarge => (S::PAYLOAD_TOO_LARGE, error!("too_large", "The body is larger than allowed.")),
-            Self::TooSlow => (S::REQUEST_TIMEOUT, error!("too_slow", "The body came too slowly.")),
-            Self::Incomplete => (S::BAD_REQUEST, error!("incomplete", "The body did not come to its end.")),
+            Self::Limited => (S::TOO_MANY_REQUESTS, error_body!("too_many_bad_signatures", "Too many bad signatures.")),
+            Self::Forbidden => (S::FORBIDDEN, error_body!("forbidden", "This endpoint does not take calls from here.")),
+            Self::TooLarge => (S::PAYLOAD_TOO_LARGE, error_body!("too_large", "The body is larger than allowed.")),
+            Self::TooSlow => (S::REQUEST_TIMEOUT, error_body!("too_slow", "The body came too slowly.")),
+            Self::Incomplete => (S::BAD_REQUEST, error_body!("incomplete", "The body did not come to its end.")),
             Self::Unavailable | Self::DiskFull => {
-                (S::SERVICE_UNAVAILABLE, error!("unavailable", "This can't be stored now; send it again."))
+                (S::SERVICE_UNAVAILABLE, error_body!("unavailable", "This can't be stored now; send it again."))
             }
         };
         let mut response = json(status, body);
@@ -114,30 +117,15 @@ impl From<Result<Appended, AppendError>> for Outcome {
     }
 }
 
-/// The body of an error, put together by the compiler.
-macro_rules! error {
-    ($code:literal, $message:literal) => {
-        concat!(r#"{"error":{"code":""#, $code, r#"","message":""#, $message, r#""}}"#)
-    };
-}
-use error;
-
 /// The answer for what is not here.
 pub(super) async fn not_found() -> Response {
-    json(StatusCode::NOT_FOUND, error!("not_found", "There is nothing here."))
+    json(StatusCode::NOT_FOUND, error_body!("not_found", "There is nothing here."))
 }
 
 /// The answer of an endpoint to anything but POST.
 pub(super) async fn method_not_allowed() -> Response {
     let mut response =
-        json(StatusCode::METHOD_NOT_ALLOWED, error!("method_not_allowed", "Webhooks are sent with POST."));
+        json(StatusCode::METHOD_NOT_ALLOWED, error_body!("method_not_allowed", "Webhooks are sent with POST."));
     response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-    response
-}
-
-fn json(status: StatusCode, body: &'static str) -> Response {
-    let mut response = Response::new(Body::from(body));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

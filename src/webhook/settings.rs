@@ -8,6 +8,7 @@ use super::{
     Secret,
     budget::{Budget, BudgetTooSmall},
 };
+use crate::callback;
 
 /// One webhook URL.
 #[derive(Clone, Debug)]
@@ -28,6 +29,9 @@ impl Endpoint {
         if name.is_empty() || name.len() > 64 || !name.bytes().all(is_name) {
             return Err(SettingsError::Name(name.to_owned()));
         }
+        if name == callback::ENDPOINT {
+            return Err(SettingsError::Reserved(name.to_owned()));
+        }
         if secrets.is_empty() {
             return Err(SettingsError::NoSecret(name.to_owned()));
         }
@@ -40,6 +44,8 @@ impl Endpoint {
 pub enum SettingsError {
     #[error("{0:?} can't be an endpoint's name: it is part of a URL; use a-z, 0-9 and -, 64 at most")]
     Name(String),
+    #[error("{0} can't be an endpoint's name: it stands for what browsers report; choose another")]
+    Reserved(String),
     #[error("the endpoint {0} has no secret to verify webhooks with")]
     NoSecret(String),
     #[error("the endpoint {0} is there twice")]
@@ -145,6 +151,7 @@ mod tests {
         for name in ["", "Smile", "a/b", "a b", "a.b", "é", "{x}", &"x".repeat(65)] {
             assert_eq!(endpoint(name).unwrap_err(), SettingsError::Name(name.into()));
         }
+        assert_eq!(endpoint("callbacks").unwrap_err(), SettingsError::Reserved("callbacks".into()));
     }
 
     #[test]

@@ -46,6 +46,7 @@ fn rig(settings: Settings) -> Rig {
         lock_timeout: Duration::ZERO,
         retention: None,
         retention_bytes: None,
+        report_quota_bytes: 1 << 20,
         dedupe_window: Duration::from_hours(1),
         dedupe_max_entries: 1000,
         queue_bytes: 8 * LIMIT,

@@ -1,7 +1,11 @@
 //! A stored webhook, as the log would give it back.
 
 use bytes::Bytes;
-use smile_relay::event::{envelope::Envelope, pb::EventSource, record::Record};
+use smile_relay::event::{
+    envelope::Envelope,
+    pb::EventSource,
+    record::{Record, Reporter},
+};
 
 /// What the log would hold of this body.
 pub fn received(body: impl Into<Bytes>) -> Record {
@@ -20,6 +24,7 @@ pub fn received(body: impl Into<Bytes>) -> Record {
         signature: Bytes::from_static(&[0xAB; 64]),
         traceparent: String::new(),
         content_encoding: String::new(),
+        reporter: Reporter::default(),
         body_bytes: body.len() as u64,
         body,
     }

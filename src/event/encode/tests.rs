@@ -7,6 +7,7 @@ use super::*;
 use crate::event::{
     envelope::Envelope,
     pb::{self, event::Data},
+    record::Reporter,
 };
 
 pub const LOG: LogId = LogId([5; 16]);
@@ -26,6 +27,7 @@ pub fn record(type_name: &str, body: impl Into<Bytes>) -> Record {
         signature: Bytes::from_static(&[0xAB; 64]),
         traceparent: String::new(),
         content_encoding: String::new(),
+        reporter: Reporter::default(),
         body_bytes: body.len() as u64,
         body,
     }
@@ -80,6 +82,7 @@ fn every_column_and_every_field_of_the_envelope_is_there() {
         conflicts_with: 3,
         traceparent: "00-1-2-3".into(),
         omitted: None,
+        report: None,
         data: Some(Data::UserCreated(pb::UserCreated::default())),
     };
     assert_eq!(event, expected);

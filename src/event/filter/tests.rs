@@ -35,7 +35,7 @@ prop_compose! {
         source in prop::sample::select(&[EventSource::Webhook, EventSource::Widget][..]),
     ) -> Traits {
         Traits {
-            type_number: type_number(type_name),
+            type_number: type_number(EventSource::Webhook, type_name),
             type_name: type_name.into(),
             user_id: user_id.into(),
             endpoint: endpoint.into(),

@@ -1,6 +1,49 @@
 //! What the proto can't say of Smile's names: a line for each name that is spelt in two ways, and for each value that
 //! may have a shape of its own.
 
+/// A callback of the widget.
+pub struct Callback {
+    pub name: &'static str,
+    /// Its type's name in `EventType`, without what all have.
+    pub event_type: &'static str,
+    /// The fields of its message in the order in which Smile's bridge for Android passes them, by their names in JSON.
+    pub fields: &'static [&'static str],
+}
+
+const ACCOUNT: &[&str] = &["accountId", "userId", "providerId"];
+const UPLOADS: &[&str] = &["uploads", "userId"];
+
+pub const CALLBACKS: &[Callback] = &[
+    Callback { name: "onAccountCreated", event_type: "WIDGET_ACCOUNT_CREATED", fields: ACCOUNT },
+    Callback { name: "onAccountConnected", event_type: "WIDGET_ACCOUNT_CONNECTED", fields: ACCOUNT },
+    Callback { name: "onAccountRemoved", event_type: "WIDGET_ACCOUNT_REMOVED", fields: ACCOUNT },
+    Callback {
+        name: "onAccountError",
+        event_type: "WIDGET_ACCOUNT_ERROR",
+        fields: &["accountId", "userId", "providerId", "errorCode"],
+    },
+    Callback { name: "onTokenExpired", event_type: "WIDGET_TOKEN_EXPIRED", fields: &[] },
+    Callback { name: "onClose", event_type: "WIDGET_CLOSE", fields: &["reason"] },
+    Callback { name: "onUploadsCreated", event_type: "WIDGET_UPLOADS_CREATED", fields: UPLOADS },
+    Callback { name: "onUploadsRemoved", event_type: "WIDGET_UPLOADS_REMOVED", fields: UPLOADS },
+    Callback {
+        name: "onUIEvent",
+        event_type: "WIDGET_UI_EVENT",
+        fields: &["eventName", "eventTime", "mode", "userId", "account", "archive"],
+    },
+];
+
+/// How Smile's bridge for iOS calls the fields of callbacks, and their names in JSON.
+pub const CALLBACK_SPELLINGS: &[(&str, &str)] = &[
+    ("Account created", "accountId"),
+    ("Account connected", "accountId"),
+    ("Account removed", "accountId"),
+    ("Account error", "accountId"),
+    ("User ID", "userId"),
+    ("Provider ID", "providerId"),
+    ("Uploads", "uploads"),
+];
+
 /// Second spellings that Smile uses: message, the name in JSON, the field's own name in JSON.
 pub const SPELLINGS: &[(&str, &str, &str)] = &[
     ("TaskFinished", "dataPoints", "datapoints"),

@@ -22,12 +22,18 @@ pub async fn every_column_comes_back(fixture: &dyn Fixture) {
         signature: Bytes::new(),
         ..record("", "", "")
     };
+    let reported = NewRecord {
+        source: EventSource::Widget,
+        signature: Bytes::new(),
+        reporter: Reporter { origin: "https://app.example".into(), session: "s-\0é".into() },
+        ..record("callbacks", "u/1", "{}")
+    };
     let odd = NewRecord {
         type_name: "A\0B".into(),
         user_id: "ñ\u{fffd}\u{10ffff}'\"".into(),
         ..record("odd\0endpoint", &"é".repeat(256), vec![0; 3 << 20])
     };
-    let given = [usual, empty, odd];
+    let given = [usual, empty, reported, odd];
     for new in &given {
         store(&*log, new.clone()).await;
     }
@@ -42,6 +48,7 @@ pub async fn every_column_comes_back(fixture: &dyn Fixture) {
             signature: found.signature,
             traceparent: found.traceparent,
             content_encoding: found.content_encoding,
+            reporter: found.reporter,
             body: found.body,
         };
         assert!(back == new, "record {sequence} came back otherwise");

@@ -9,8 +9,8 @@ pub async fn an_empty_log_answers(fixture: &dyn Fixture) {
     for round in 0..2 {
         let log = fixture.open(DEFAULT).await;
         assert_eq!(head(&*log), START, "round {round}");
-        assert_eq!(log.locate(0).await.unwrap(), Located { floor: START, check: Some(0) });
-        assert_eq!(log.locate(1).await.unwrap(), Located { floor: START, check: None });
+        assert_eq!(log.locate(0).await.unwrap(), Located { floor: START, evicted: 0, check: Some(0) });
+        assert_eq!(log.locate(1).await.unwrap(), Located { floor: START, evicted: 0, check: None });
         for since in [UnixMicros::MIN, 0, UnixMicros::MAX] {
             assert_eq!(log.seek(since).await.unwrap(), START);
         }
@@ -29,11 +29,11 @@ pub async fn each_record_is_located(fixture: &dyn Fixture) {
     }
     for held in all(&*log).await {
         let located = log.locate(held.sequence).await.unwrap();
-        assert_eq!(located, Located { floor: START, check: Some(held.check) });
+        assert_eq!(located, Located { floor: START, evicted: 0, check: Some(held.check) });
     }
-    assert_eq!(log.locate(0).await.unwrap(), Located { floor: START, check: Some(0) });
+    assert_eq!(log.locate(0).await.unwrap(), Located { floor: START, evicted: 0, check: Some(0) });
     for beyond in [6, 7, i64::MAX.cast_unsigned(), 1 << 63, u64::MAX] {
-        assert_eq!(log.locate(beyond).await.unwrap(), Located { floor: START, check: None }, "{beyond}");
+        assert_eq!(log.locate(beyond).await.unwrap(), Located { floor: START, evicted: 0, check: None }, "{beyond}");
     }
 }
 

@@ -15,9 +15,9 @@ pub async fn what_is_too_old_goes_and_the_floor_tells(fixture: &dyn Fixture) {
     until_empty(&*log).await;
     let slice = log.read(1, u64::MAX, u64::MAX).await.unwrap();
     assert!(slice.records.is_empty() && slice.floor == newest, "{slice:?}");
-    assert_eq!(log.locate(5).await.unwrap(), Located { floor: newest, check: Some(newest.check) });
+    assert_eq!(log.locate(5).await.unwrap(), Located { floor: newest, evicted: 0, check: Some(newest.check) });
     for gone in &before[..4] {
-        assert_eq!(log.locate(gone.sequence).await.unwrap(), Located { floor: newest, check: None });
+        assert_eq!(log.locate(gone.sequence).await.unwrap(), Located { floor: newest, evicted: 0, check: None });
         assert_eq!(log.get(gone.sequence).await.unwrap(), None);
         assert_eq!(log.find("e", &gone.id).await.unwrap(), None);
     }

@@ -1,4 +1,5 @@
-//! Which ids were stored, within the window: in memory, some 17 bytes each, rebuilt from the table `seen`.
+//! Which ids were stored, within the window: in memory, some 17 bytes each, rebuilt from the table of the ids. Those of
+//! webhooks and those of reports are remembered apart, so that no flood of the one makes the other forgotten.
 //!
 //! A hash that is known is only a hint; whether a record really repeats another is decided by comparing it with the
 //! stored one, or with its hashes where retention has removed that.
@@ -10,19 +11,23 @@ use std::{
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{NewRecord, schema};
+use super::{
+    NewRecord,
+    schema::{self, Ids},
+};
 use crate::event::UnixMicros;
 
 /// How many ids are forgotten in one step.
 const STEP: usize = 1024;
 
 pub struct Dedupe {
+    ids: Ids,
     /// By `id_hash`: the first record stored under it in the window.
     first: HashMap<u64, u64, BuildHasherDefault<AsItIs>>,
     /// Further records under an `id_hash`, in their order: other bodies under one id, or another id of the same hash.
     /// Rare; but should somebody send thousands of bodies under one id, only those of the same hash are compared.
     further: HashMap<u64, VecDeque<Further>>,
-    /// Everything in `seen` up to this sequence is forgotten here.
+    /// Everything in the table up to this sequence is forgotten here.
     forgotten: u64,
     /// How many records are remembered.
     remembered: usize,
@@ -45,12 +50,14 @@ pub enum Relation {
 
 impl Dedupe {
     /// Reads the ids of the window.
-    pub fn load(connection: &Connection, since: UnixMicros, max_entries: usize) -> rusqlite::Result<Self> {
+    pub fn load(connection: &Connection, ids: Ids, since: UnixMicros, max_entries: usize) -> rusqlite::Result<Self> {
         let mut dedupe =
-            Self { first: HashMap::default(), further: HashMap::new(), forgotten: 0, remembered: 0, max_entries };
+            Self { ids, first: HashMap::default(), further: HashMap::new(), forgotten: 0, remembered: 0, max_entries };
         // The newest first, so that no more is read than is kept; then in their order.
-        let mut rows =
-            connection.prepare("SELECT sequence, received_at, id_hash, body_hash FROM seen ORDER BY sequence DESC")?;
+        let table = ids.table();
+        let mut rows = connection.prepare(&format!(
+            "SELECT sequence, received_at, id_hash, body_hash FROM {table} ORDER BY sequence DESC"
+        ))?;
         let mut rows = rows.query([])?;
         let mut found = Vec::new();
         while let Some(row) = rows.next()? {
@@ -77,20 +84,20 @@ impl Dedupe {
         record: &NewRecord,
     ) -> rusqlite::Result<Relation> {
         let Some(&first) = self.first.get(&id_hash) else { return Ok(Relation::New { conflicts_with: 0 }) };
-        let mut conflicts_with = match stored(connection, first, id_hash, record)? {
+        let mut conflicts_with = match stored(connection, self.ids, first, id_hash, record)? {
             Stored::Same => return Ok(Relation::Repeats(first)),
             Stored::OtherBody => first,
             Stored::OtherId => 0,
         };
         let Some(further) = self.further.get(&id_hash) else { return Ok(Relation::New { conflicts_with }) };
         for Further { sequence, .. } in further.iter().filter(|further| further.body_hash == body_hash) {
-            if matches!(stored(connection, *sequence, id_hash, record)?, Stored::Same) {
+            if matches!(stored(connection, self.ids, *sequence, id_hash, record)?, Stored::Same) {
                 return Ok(Relation::Repeats(*sequence));
             }
         }
         // The newest variant is named.
         for Further { sequence, .. } in further.iter().rev() {
-            if matches!(stored(connection, *sequence, id_hash, record)?, Stored::OtherBody) {
+            if matches!(stored(connection, self.ids, *sequence, id_hash, record)?, Stored::OtherBody) {
                 conflicts_with = *sequence;
                 break;
             }
@@ -130,9 +137,10 @@ impl Dedupe {
     /// Forgets some of what is past the window or beyond the number of entries. True if there may be more of it.
     pub fn shrink(&mut self, connection: &Connection, since: UnixMicros) -> rusqlite::Result<bool> {
         let beyond = self.remembered.saturating_sub(self.max_entries);
-        let mut rows = connection.prepare_cached(
-            "SELECT sequence, received_at, id_hash FROM seen WHERE sequence > ? ORDER BY sequence LIMIT ?",
-        )?;
+        let table = self.ids.table();
+        let mut rows = connection.prepare_cached(&format!(
+            "SELECT sequence, received_at, id_hash FROM {table} WHERE sequence > ? ORDER BY sequence LIMIT ?"
+        ))?;
         let mut rows = rows.query(params![self.forgotten.cast_signed(), STEP.cast_signed()])?;
         let mut forgotten = 0;
         while let Some(row) = rows.next()? {
@@ -164,7 +172,7 @@ enum Stored {
     OtherId,
 }
 
-fn stored(connection: &Connection, sequence: u64, id_hash: u64, new: &NewRecord) -> rusqlite::Result<Stored> {
+fn stored(connection: &Connection, ids: Ids, sequence: u64, id_hash: u64, new: &NewRecord) -> rusqlite::Result<Stored> {
     let found = connection
         .prepare_cached(
             // A body of another length is not read.
@@ -183,9 +191,9 @@ fn stored(connection: &Connection, sequence: u64, id_hash: u64, new: &NewRecord)
     if let Some(found) = found {
         return Ok(found);
     }
-    // Retention has removed it; 128 bits of two hashes are left of it.
+    // It was removed; 128 bits of two hashes are left of it.
     let hashes = connection
-        .prepare_cached("SELECT id_hash, body_hash FROM seen WHERE sequence = ?")?
+        .prepare_cached(&format!("SELECT id_hash, body_hash FROM {} WHERE sequence = ?", ids.table()))?
         .query_row([sequence.cast_signed()], |row| {
             Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
         })

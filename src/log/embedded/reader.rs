@@ -9,7 +9,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::Semaphore;
 
-use super::{Located, Position, ReadError, Record, Slice, schema};
+use super::{Located, Position, ReadError, Record, Reporter, Slice, schema};
 use crate::event::{UnixMicros, pb::EventSource};
 
 /// Reads at once. More would wait for the same disk and the same cores.
@@ -57,20 +57,23 @@ impl Readers {
 /// Records with sequences from `first` to `last`, without bodies over `body_limit` bytes.
 pub fn slice(connection: &mut Connection, first: u64, last: u64, body_limit: u64) -> rusqlite::Result<Slice> {
     let read = connection.transaction()?;
-    let (_, floor) = schema::log_row(&read)?;
+    let log = schema::log_row(&read)?;
     let records = read
         .prepare_cached(
-            "SELECT sequence, received_at, record_check, conflicts_with, source, endpoint, id, type_name, user_id,
-                    traceparent, content_encoding, signature, length(body), CASE WHEN length(body) <= ?3 THEN body END
-             FROM events WHERE sequence BETWEEN ?1 AND ?2 ORDER BY sequence",
+            // What is no report is not looked for among the reports: the number is EventSource's.
+            "SELECT e.sequence, e.received_at, record_check, conflicts_with, source, endpoint, id, type_name, user_id,
+                    traceparent, content_encoding, signature, length(body), CASE WHEN length(body) <= ?3 THEN body END,
+                    origin, session
+             FROM events e LEFT JOIN reports r ON source = 2 AND r.sequence = e.sequence
+             WHERE e.sequence BETWEEN ?1 AND ?2 ORDER BY e.sequence",
         )?
         .query_map(params![signed(first), signed(last), signed(body_limit)], record)?
         .collect::<Result<_, _>>()?;
-    Ok(Slice { floor, records })
+    Ok(Slice { floor: log.floor, evicted: log.evicted.sequence, records })
 }
 
 fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
-    let unsigned = |at| row.get::<_, i64>(at).map(i64::cast_unsigned);
+    let unsigned = |at| unsigned(row, at);
     Ok(Record {
         sequence: unsigned(0)?,
         received_at: row.get(1)?,
@@ -86,15 +89,22 @@ fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
         signature: Bytes::copy_from_slice(row.get_ref(11)?.as_blob()?),
         body_bytes: unsigned(12)?,
         body: row.get_ref(13)?.as_blob_or_null()?.map(Bytes::copy_from_slice).unwrap_or_default(),
+        reporter: Reporter {
+            origin: row.get::<_, Option<_>>(14)?.unwrap_or_default(),
+            session: row.get::<_, Option<_>>(15)?.unwrap_or_default(),
+        },
     })
 }
 
-/// The newest record with this id: a walk over the narrow table, some 60 ms a million records, then a look at the few
+/// The newest record with this id: a walk over the narrow tables, some 60 ms a million records, then a look at the few
 /// whose hash fits.
 pub fn find(connection: &mut Connection, endpoint: &str, id: &str) -> rusqlite::Result<Option<u64>> {
     let read = connection.transaction()?;
     let hash = schema::id_hash(endpoint, id);
-    let mut candidates = read.prepare_cached("SELECT sequence FROM seen WHERE id_hash = ? ORDER BY sequence DESC")?;
+    let mut candidates = read.prepare_cached(
+        "SELECT sequence FROM seen WHERE id_hash = ?1
+         UNION ALL SELECT sequence FROM reports WHERE id_hash = ?1 ORDER BY sequence DESC",
+    )?;
     let mut candidates = candidates.query([hash.cast_signed()])?;
     while let Some(row) = candidates.next()? {
         let sequence: i64 = row.get(0)?;
@@ -112,44 +122,54 @@ pub fn find(connection: &mut Connection, endpoint: &str, id: &str) -> rusqlite::
 /// The place before the first record received at or after `since`: a binary search, as times follow sequences.
 pub fn seek(connection: &mut Connection, since: UnixMicros) -> rusqlite::Result<Position> {
     let read = connection.transaction()?;
-    let (_, floor) = schema::log_row(&read)?;
+    let floor = schema::log_row(&read)?.floor;
     let newest: Option<i64> = read.query_row("SELECT max(sequence) FROM events", [], |row| row.get(0))?;
     let Some(newest) = newest else { return Ok(floor) };
-    let mut at = read.prepare_cached("SELECT received_at, record_check FROM events WHERE sequence = ?")?;
-    // The answer is in [low, high]; sequences in between are all held, but a missing one would only cost a step.
+    // The last one held up to a sequence: that of a report that was removed is missing.
+    let mut up_to = read.prepare_cached(
+        "SELECT sequence, record_check, received_at FROM events WHERE sequence <= ? ORDER BY sequence DESC LIMIT 1",
+    )?;
+    let mut found = floor;
+    // The answer is the last record held in [low, high] that came before, or what was found so far.
     let (mut low, mut high) = (floor.sequence, newest.cast_unsigned());
     while low < high {
         let middle = low + (high - low).div_ceil(2);
-        let received: Option<i64> = at.query_row([signed(middle)], |row| row.get(0)).optional()?;
-        if received.is_some_and(|received| received < since) {
-            low = middle;
-        } else {
-            high = middle - 1;
+        let held = up_to
+            .query_row([signed(middle)], |row| {
+                let at = Position { sequence: unsigned(row, 0)?, check: unsigned(row, 1)? };
+                Ok((at, row.get::<_, i64>(2)?))
+            })
+            .optional()?;
+        match held {
+            Some((at, received_at)) if received_at >= since => high = at.sequence.saturating_sub(1).max(low),
+            Some((at, _)) => (found, low) = (at, middle),
+            None => low = middle,
         }
     }
-    if low == floor.sequence {
-        return Ok(floor);
-    }
-    let check: i64 = at.query_row([signed(low)], |row| row.get(1))?;
-    Ok(Position { sequence: low, check: check.cast_unsigned() })
+    Ok(found)
 }
 
 /// Where `sequence` stands.
 pub fn locate(connection: &mut Connection, sequence: u64) -> rusqlite::Result<Located> {
     let read = connection.transaction()?;
-    let (_, floor) = schema::log_row(&read)?;
-    if sequence == floor.sequence {
-        return Ok(Located { floor, check: Some(floor.check) });
+    let log = schema::log_row(&read)?;
+    let located = |check| Located { floor: log.floor, evicted: log.evicted.sequence, check };
+    if sequence == log.floor.sequence {
+        return Ok(located(Some(log.floor.check)));
     }
     if sequence == 0 {
-        return Ok(Located { floor, check: Some(0) });
+        return Ok(located(Some(0)));
     }
     let check = read
         .prepare_cached("SELECT record_check FROM events WHERE sequence = ?")?
         .query_row([signed(sequence)], |row| row.get::<_, i64>(0))
         .optional()?
         .map(i64::cast_unsigned);
-    Ok(Located { floor, check })
+    Ok(located(check))
+}
+
+fn unsigned(row: &Row<'_>, at: usize) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(at).map(i64::cast_unsigned)
 }
 
 /// Sequences and sizes as SQLite has them; what is beyond its range is beyond every row.

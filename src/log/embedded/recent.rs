@@ -22,6 +22,8 @@ pub struct Recent {
 struct State {
     /// The last record that retention has removed.
     floor: Position,
+    /// The sequence of the last report that was removed to keep the quota.
+    evicted: u64,
     /// Consecutive, up to the newest of all.
     records: VecDeque<Record>,
     bytes: usize,
@@ -30,8 +32,8 @@ struct State {
 }
 
 impl Recent {
-    pub fn new(floor: Position) -> Self {
-        Self { state: Mutex::new(State { floor, records: VecDeque::new(), bytes: 0, unasked: RECORDS }) }
+    pub fn new(floor: Position, evicted: u64) -> Self {
+        Self { state: Mutex::new(State { floor, evicted, records: VecDeque::new(), bytes: 0, unasked: RECORDS }) }
     }
 
     /// The records from `first` to `last`, if all of them are here. Bodies over `body_limit` bytes are left out.
@@ -46,7 +48,7 @@ impl Recent {
         let at = |sequence: u64| usize::try_from(sequence - oldest).ok();
         let mut records: Vec<Record> = state.records.range(at(first)?..=at(last)?).cloned().collect();
         records.iter_mut().filter(|record| record.body_bytes > body_limit).for_each(|record| record.body.clear());
-        Some(Slice { floor: state.floor, records })
+        Some(Slice { floor: state.floor, evicted: state.evicted, records })
     }
 
     /// Adds what was stored; each follows the newest one stored before.
@@ -72,12 +74,14 @@ impl Recent {
     pub fn removed(&self, floor: Position) {
         let mut state = self.lock();
         state.floor = floor;
-        while let Some(oldest) = state.records.front()
-            && oldest.sequence <= floor.sequence
-        {
-            state.bytes -= oldest.body.len();
-            state.records.pop_front();
-        }
+        state.forget(floor.sequence);
+    }
+
+    /// Reports up to the sequence `evicted` were removed. What is held stays without a gap, so others go with them.
+    pub fn evicted(&self, evicted: u64) {
+        let mut state = self.lock();
+        state.evicted = evicted;
+        state.forget(evicted);
     }
 
     /// Nothing that runs under this lock can panic half-way.
@@ -86,12 +90,23 @@ impl Recent {
     }
 }
 
+impl State {
+    fn forget(&mut self, through: u64) {
+        while let Some(oldest) = self.records.front()
+            && oldest.sequence <= through
+        {
+            self.bytes -= oldest.body.len();
+            self.records.pop_front();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::event::pb::EventSource;
+    use crate::{event::pb::EventSource, log::Reporter};
 
     fn record(sequence: u64, body: usize) -> Record {
         Record {
@@ -107,6 +122,7 @@ mod tests {
             signature: Bytes::new(),
             traceparent: String::new(),
             content_encoding: String::new(),
+            reporter: Reporter::default(),
             body: vec![b'x'; body].into(),
             body_bytes: body as u64,
         }
@@ -123,7 +139,7 @@ mod tests {
 
     #[test]
     fn gives_all_that_is_asked_for_or_nothing() {
-        let recent = Recent::new(Position::default());
+        let recent = Recent::new(Position::default(), 0);
         assert_eq!(sequences(&recent, 1, 1), None);
         add(&recent, 5..=9, 10);
         assert_eq!(sequences(&recent, 5, 9), Some(vec![5, 6, 7, 8, 9]));
@@ -136,7 +152,7 @@ mod tests {
 
     #[test]
     fn holds_nothing_that_nobody_asks_for() {
-        let recent = Recent::new(Position::default());
+        let recent = Recent::new(Position::default(), 0);
         add(&recent, 1..=1, 10);
         assert_eq!(sequences(&recent, 1, 1), None);
         add(&recent, 2..=2, 10);
@@ -148,7 +164,7 @@ mod tests {
 
     #[test]
     fn is_bounded_and_forgets_what_is_removed() {
-        let recent = Recent::new(Position::default());
+        let recent = Recent::new(Position::default(), 0);
         assert_eq!(sequences(&recent, 1, 1), None);
         add(&recent, 1..=100, BYTES / 50);
         assert_eq!(recent.lock().records.len(), 50);

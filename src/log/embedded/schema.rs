@@ -5,7 +5,10 @@
 //! - `seen`: a narrow row a record: hashes of its id and of its body. Rebuilds the ids to remember at start, and finds
 //!   records by id, without touching bodies. Kept until the record is gone and the dedupe window has passed; that of the
 //!   last record stays, for its time of receipt.
-//! - `log`: one row: the log's id, and the last record that retention removed, whose check old cursors still need.
+//! - `reports`: the same for reports by browsers, which stand in it instead of in `seen`, with what they take and where
+//!   they come from. A report whose row has no row in `events` was removed to keep the quota, or by retention.
+//! - `log`: one row: the log's id; the last record that retention removed, whose check old cursors still need; and the
+//!   last report that was removed to keep the quota.
 
 use std::{path::Path, time::Duration};
 
@@ -13,15 +16,19 @@ use rusqlite::{Connection, OpenFlags, config::DbConfig, params};
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{LogId, OpenError, Position};
+use crate::event::pb::EventSource;
 
 /// "SmRl": marks the database file as ours.
 const APPLICATION_ID: i64 = 0x536D_526C;
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// How long to wait for somebody else who holds the database, such as SQLite's shell.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-const TABLES: &str = "
+/// What brings a log to each version from the one before.
+const VERSIONS: &[&str] = &[VERSION_1, VERSION_2];
+
+const VERSION_1: &str = "
     CREATE TABLE log (
         only            INTEGER PRIMARY KEY CHECK (only = 1),
         id              BLOB NOT NULL,
@@ -51,6 +58,42 @@ const TABLES: &str = "
     );
 ";
 
+const VERSION_2: &str = "
+    CREATE TABLE reports (
+        sequence        INTEGER PRIMARY KEY,
+        received_at     INTEGER NOT NULL,
+        id_hash         INTEGER NOT NULL,
+        body_hash       INTEGER NOT NULL,
+        bytes           INTEGER NOT NULL,       -- what it takes of the quota
+        origin          TEXT NOT NULL,
+        session         TEXT NOT NULL
+    );
+    ALTER TABLE log ADD COLUMN evicted_sequence INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE log ADD COLUMN evicted_check INTEGER NOT NULL DEFAULT 0;
+";
+
+/// Where the ids of records are remembered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// Of webhooks.
+    Seen,
+    /// Of reports by browsers.
+    Reports,
+}
+
+impl Ids {
+    pub fn of(source: EventSource) -> Self {
+        if source == EventSource::Widget { Self::Reports } else { Self::Seen }
+    }
+
+    pub fn table(self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::Reports => "reports",
+        }
+    }
+}
+
 /// Opens the database for writing, and makes its tables if it is new. Changes nothing in one that is not ours.
 pub fn open(data_dir: &Path, path: &Path) -> Result<Connection, OpenError> {
     let failed = |source: rusqlite::Error| match source.sqlite_error_code() {
@@ -62,18 +105,19 @@ pub fn open(data_dir: &Path, path: &Path) -> Result<Connection, OpenError> {
     let mut connection = connect(path).map_err(failed)?;
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0)).map_err(failed);
     let is_new = number("SELECT count(*) FROM sqlite_schema")? == 0;
+    let mut found = 0;
     if !is_new {
         if number("PRAGMA application_id")? != APPLICATION_ID {
             return Err(OpenError::Foreign { path: data_dir.into(), reason: "a database of something else".into() });
         }
-        let found = number("PRAGMA user_version")?;
+        found = number("PRAGMA user_version")?;
         if found > VERSION {
             return Err(OpenError::Newer { path: data_dir.into(), found, known: VERSION });
         }
     }
     configure(&connection).map_err(failed)?;
-    if is_new {
-        create(&mut connection).map_err(failed)?;
+    if found < VERSION {
+        upgrade(&mut connection, found).map_err(failed)?;
     }
     super::disk::sync_dir(data_dir).map_err(|source| OpenError::Unusable { path: data_dir.into(), source })?;
     Ok(connection)
@@ -105,11 +149,16 @@ fn configure(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-fn create(connection: &mut Connection) -> rusqlite::Result<()> {
-    let id: [u8; 16] = rand::random();
+/// Brings a log from version `found`, 0 for a new one, to this version's.
+fn upgrade(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
     let tables = connection.transaction()?;
-    tables.execute_batch(TABLES)?;
-    tables.execute("INSERT INTO log VALUES (1, ?, 0, 0)", params![id])?;
+    for version in VERSIONS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+        tables.execute_batch(version)?;
+    }
+    if found == 0 {
+        let id: [u8; 16] = rand::random();
+        tables.execute("INSERT INTO log (only, id, floor_sequence, floor_check) VALUES (1, ?, 0, 0)", params![id])?;
+    }
     tables.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION};"))?;
     tables.commit()
 }
@@ -123,12 +172,23 @@ pub fn open_for_reading(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-/// The log's id, and the last record that retention removed.
-pub fn log_row(connection: &Connection) -> rusqlite::Result<(LogId, Position)> {
-    connection.prepare_cached("SELECT id, floor_sequence, floor_check FROM log")?.query_row([], |row| {
-        let floor =
-            Position { sequence: row.get::<_, i64>(1)?.cast_unsigned(), check: row.get::<_, i64>(2)?.cast_unsigned() };
-        Ok((LogId(row.get(0)?), floor))
+/// The one row of `log`.
+#[derive(Clone, Copy)]
+pub struct LogRow {
+    pub id: LogId,
+    /// The last record that retention removed.
+    pub floor: Position,
+    /// The last report that was removed to keep the quota.
+    pub evicted: Position,
+}
+
+pub fn log_row(connection: &Connection) -> rusqlite::Result<LogRow> {
+    let mut row = connection
+        .prepare_cached("SELECT id, floor_sequence, floor_check, evicted_sequence, evicted_check FROM log")?;
+    row.query_row([], |row| {
+        let unsigned = |at| row.get::<_, i64>(at).map(i64::cast_unsigned);
+        let position = |at| Ok::<_, rusqlite::Error>(Position { sequence: unsigned(at)?, check: unsigned(at + 1)? });
+        Ok(LogRow { id: LogId(row.get(0)?), floor: position(1)?, evicted: position(3)? })
     })
 }
 

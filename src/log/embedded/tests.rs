@@ -42,6 +42,7 @@ impl Directory {
             lock_timeout: Duration::ZERO,
             retention: settings.retention,
             retention_bytes: settings.retention_bytes,
+            report_quota_bytes: settings.report_quota,
             dedupe_window: settings.dedupe_window,
             dedupe_max_entries: settings.dedupe_max_entries,
             queue_bytes: settings.queue_bytes,
@@ -76,6 +77,7 @@ fn record(id: impl ToString, body: impl Into<Bytes>) -> NewRecord {
         signature: Bytes::from_static(&[7; 64]),
         traceparent: String::new(),
         content_encoding: String::new(),
+        reporter: Reporter::default(),
         body: body.into(),
     }
 }

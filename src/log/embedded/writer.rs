@@ -14,13 +14,14 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::watch;
 
 use super::{
-    Append, AppendError, Appended, Command, Health, NewRecord, Options, Position, Record,
+    Append, AppendError, Appended, Command, Health, NewRecord, Options, Position, Record, Reporter,
     checkpoint::{self, Checkpoints, Outcome},
     clock::{Clock, Reading, micros},
     dedupe::{Dedupe, Relation},
     disk::{DirectoryLock, Reserve},
     recent::Recent,
-    schema,
+    reports::Reports,
+    schema::{self, Ids},
     severity::{Severity, severity},
 };
 use crate::event::UnixMicros;
@@ -48,6 +49,7 @@ const RESTART_AGAIN_PAGES: u64 = 1024;
 /// What is new of a group.
 struct Stored {
     in_group: usize,
+    ids: Ids,
     id_hash: u64,
     at: Position,
     received_at: UnixMicros,
@@ -70,6 +72,7 @@ impl Stored {
             signature: new.signature.clone(),
             traceparent: new.traceparent.clone(),
             content_encoding: new.content_encoding.clone(),
+            reporter: new.reporter.clone(),
             // A copy: the body may be a small part of a buffer that its connection has read into.
             body: Bytes::copy_from_slice(&new.body),
             body_bytes: new.body.len() as u64,
@@ -85,7 +88,9 @@ pub struct Writer {
     /// Pages in the write-ahead log when it is to start over.
     restart_at: u64,
     dedupe: Dedupe,
+    dedupe_reports: Dedupe,
     dedupe_window: UnixMicros,
+    reports: Reports,
     head: Position,
     head_changes: watch::Sender<Position>,
     health: Arc<watch::Sender<Health>>,
@@ -130,19 +135,25 @@ impl Writer {
                 })
             })
             .optional()?;
-        let (_, floor) = schema::log_row(&connection)?;
-        let head = head.unwrap_or(floor);
-        // The last record is always seen, also when it is removed.
-        let last = connection
-            .query_row("SELECT received_at FROM seen ORDER BY sequence DESC LIMIT 1", [], |row| row.get(0))
-            .optional()?
-            .unwrap_or(0);
+        let log = schema::log_row(&connection)?;
+        // The newest records may all be removed.
+        let head = [head, Some(log.floor), Some(log.evicted)].into_iter().flatten().max_by_key(|at| at.sequence);
+        let head = head.unwrap_or_default();
+        // The ids of the last record are kept, also when it is removed.
+        let newest = |ids: Ids| {
+            let query = format!("SELECT received_at FROM {} ORDER BY sequence DESC LIMIT 1", ids.table());
+            connection.query_row(&query, [], |row| row.get(0)).optional()
+        };
+        let last = newest(Ids::Seen)?.max(newest(Ids::Reports)?).unwrap_or(0);
         let dedupe_window = micros(options.dedupe_window);
-        let dedupe = Dedupe::load(&connection, now.wall.saturating_sub(dedupe_window), options.dedupe_max_entries)?;
+        let since = now.wall.saturating_sub(dedupe_window);
+        let dedupe = Dedupe::load(&connection, Ids::Seen, since, options.dedupe_max_entries)?;
+        let dedupe_reports = Dedupe::load(&connection, Ids::Reports, since, options.dedupe_max_entries)?;
+        let reports = Reports::load(&connection, options.report_quota_bytes)?;
         tracing::info!(
             latest = head.sequence,
-            earliest = floor.sequence + 1,
-            ids_remembered = dedupe.remembered(),
+            earliest = log.floor.sequence + 1,
+            ids_remembered = dedupe.remembered() + dedupe_reports.remembered(),
             took = ?started.elapsed(),
             "log open"
         );
@@ -153,7 +164,9 @@ impl Writer {
             wished_at: 0,
             restart_at: WAL_PAGES,
             dedupe,
+            dedupe_reports,
             dedupe_window,
+            reports,
             head,
             head_changes,
             health,
@@ -239,6 +252,9 @@ impl Writer {
                 if let Some(newest) = stored.last() {
                     self.head = newest.at;
                     self.recent.add(stored.iter().map(|stored| stored.record(&group[stored.in_group].record)));
+                    let reports = stored.iter().filter(|stored| stored.ids == Ids::Reports);
+                    reports.for_each(|stored| self.reports.add(group[stored.in_group].record.body.len()));
+                    self.more_to_tidy |= self.reports.are_too_many();
                     self.head_changes.send_replace(self.head);
                 }
                 for (append, answer) in group.into_iter().zip(answers) {
@@ -248,8 +264,8 @@ impl Writer {
                 self.keep_wal_short();
             }
             Err(error) => {
-                for Stored { id_hash, at, .. } in stored {
-                    self.dedupe.forget(id_hash, at.sequence);
+                for Stored { ids, id_hash, at, .. } in stored {
+                    self.dedupe_mut(ids).forget(id_hash, at.sequence);
                 }
                 let answer = self.failed("append", &error);
                 for append in group {
@@ -258,6 +274,20 @@ impl Writer {
             }
         }
         closing
+    }
+
+    fn dedupe(&self, ids: Ids) -> &Dedupe {
+        match ids {
+            Ids::Seen => &self.dedupe,
+            Ids::Reports => &self.dedupe_reports,
+        }
+    }
+
+    fn dedupe_mut(&mut self, ids: Ids) -> &mut Dedupe {
+        match ids {
+            Ids::Seen => &mut self.dedupe,
+            Ids::Reports => &mut self.dedupe_reports,
+        }
     }
 
     /// Stores a group in one transaction. `stored` receives what was new, also when it fails.
@@ -276,11 +306,17 @@ impl Writer {
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )?;
             let mut seen = self.connection.prepare_cached("INSERT INTO seen VALUES (?, ?, ?, ?)")?;
+            let mut reports = self.connection.prepare_cached("INSERT INTO reports VALUES (?, ?, ?, ?, ?, ?, ?)")?;
             let mut sequence = self.head.sequence;
             for (in_group, Append { record, .. }) in group.iter().enumerate() {
                 let id_hash = schema::id_hash(&record.endpoint, &record.id);
                 let body_hash = schema::body_hash(&record.body);
-                let conflicts_with = match self.dedupe.relation(&self.connection, id_hash, body_hash, record)? {
+                let ids = Ids::of(record.source);
+                let dedupe = match ids {
+                    Ids::Seen => &mut self.dedupe,
+                    Ids::Reports => &mut self.dedupe_reports,
+                };
+                let conflicts_with = match dedupe.relation(&self.connection, id_hash, body_hash, record)? {
                     Relation::Repeats(sequence) => {
                         answers.push(Ok(Appended::Repeated { sequence }));
                         continue;
@@ -304,15 +340,19 @@ impl Writer {
                     record.signature.as_ref(),
                     record.body.as_ref(),
                 ])?;
-                seen.execute(params![
-                    sequence.cast_signed(),
-                    received_at,
-                    id_hash.cast_signed(),
-                    body_hash.cast_signed()
-                ])?;
-                self.dedupe.remember(id_hash, body_hash, sequence);
+                let (row, id, body) = (sequence.cast_signed(), id_hash.cast_signed(), body_hash.cast_signed());
+                match ids {
+                    Ids::Seen => seen.execute(params![row, received_at, id, body])?,
+                    Ids::Reports => {
+                        let bytes = super::reports::cost(record.body.len()).cast_signed();
+                        let Reporter { origin, session } = &record.reporter;
+                        reports.execute(params![row, received_at, id, body, bytes, origin, session])?
+                    }
+                };
+                dedupe.remember(id_hash, body_hash, sequence);
                 stored.push(Stored {
                     in_group,
+                    ids,
                     id_hash,
                     at: Position { sequence, check },
                     received_at,
@@ -333,7 +373,8 @@ impl Writer {
         let answer = |record: &NewRecord| {
             let id_hash = schema::id_hash(&record.endpoint, &record.id);
             let body_hash = schema::body_hash(&record.body);
-            Ok(match self.dedupe.relation(&self.connection, id_hash, body_hash, record)? {
+            let dedupe = self.dedupe(Ids::of(record.source));
+            Ok(match dedupe.relation(&self.connection, id_hash, body_hash, record)? {
                 Relation::Repeats(sequence) => Ok(Appended::Repeated { sequence }),
                 Relation::New { .. } => Err(AppendError::Full),
             })
@@ -470,18 +511,23 @@ impl Writer {
         }
         // While the clock is in doubt, nothing is old.
         let now = self.clock.retention_now(Reading::now(self.started)).unwrap_or(UnixMicros::MIN);
-        let forgot = self.dedupe.shrink(&self.connection, now.saturating_sub(self.dedupe_window))?;
+        let since = now.saturating_sub(self.dedupe_window);
+        let forgot = self.dedupe.shrink(&self.connection, since)?;
+        let forgot_reports = self.dedupe_reports.shrink(&self.connection, since)?;
+        // While the disk is full, no report is worth a webhook's room.
+        let evicted = self.reports.remove(&self.connection, self.is_full(), &self.recent)?;
         let removed = self.remove_old(now)?;
-        let dropped = self.drop_seen()?;
-        let shrank = if removed { false } else { self.give_room_back()? };
-        Ok(forgot || removed || dropped || shrank)
+        let dropped = self.drop_ids(Ids::Seen)? | self.drop_ids(Ids::Reports)?;
+        let shrank = if removed || evicted { false } else { self.give_room_back()? };
+        Ok(forgot || forgot_reports || evicted || removed || dropped || shrank)
     }
 
     /// Removes the oldest records that are too old or too many. True if there may be more.
     fn remove_old(&mut self, now: UnixMicros) -> rusqlite::Result<bool> {
         let old = self.retention.map_or(UnixMicros::MIN, |retention| now.saturating_sub(retention));
         let mut excess = match self.retention_bytes {
-            Some(limit) => self.used_bytes()?.saturating_sub(limit),
+            // Reports have a quota of their own.
+            Some(limit) => self.used_bytes()?.saturating_sub(self.reports.bytes()).saturating_sub(limit),
             None => 0,
         };
         let page_size = self.pragma("page_size")?;
@@ -510,7 +556,9 @@ impl Writer {
         self.connection
             .prepare_cached("UPDATE log SET floor_sequence = ?, floor_check = ?")?
             .execute(params![sequence, check])?;
+        let reports = self.reports.held_through(&self.connection, sequence)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.reports.removed(sequence, reports);
         self.recent.removed(Position { sequence: sequence.cast_unsigned(), check: check.cast_unsigned() });
         tracing::debug!(removed, up_to = sequence, "removed by retention");
         Ok(true)
@@ -518,14 +566,21 @@ impl Writer {
 
     /// Drops what is known of ids whose records are removed and whose window has passed, but for the last one removed:
     /// should nothing else be left, the next time of receipt must not be before its own. True if there may be more.
-    fn drop_seen(&self) -> rusqlite::Result<bool> {
-        let oldest: Option<i64> =
-            self.connection.prepare_cached("SELECT min(sequence) FROM seen")?.query_row([], |row| row.get(0))?;
-        let (_, floor) = schema::log_row(&self.connection)?;
-        let done_with = self.dedupe.forgotten().min(floor.sequence.saturating_sub(1)).cast_signed();
+    fn drop_ids(&self, ids: Ids) -> rusqlite::Result<bool> {
+        let table = ids.table();
+        let oldest: Option<i64> = self
+            .connection
+            .prepare_cached(&format!("SELECT min(sequence) FROM {table}"))?
+            .query_row([], |row| row.get(0))?;
+        let log = schema::log_row(&self.connection)?;
+        let removed = match ids {
+            Ids::Seen => log.floor.sequence,
+            Ids::Reports => log.floor.sequence.max(log.evicted.sequence),
+        };
+        let done_with = self.dedupe(ids).forgotten().min(removed.saturating_sub(1)).cast_signed();
         let Some(oldest) = oldest.filter(|oldest| *oldest <= done_with) else { return Ok(false) };
         let up_to = done_with.min(oldest + STEP_RECORDS);
-        self.connection.prepare_cached("DELETE FROM seen WHERE sequence <= ?")?.execute([up_to])?;
+        self.connection.prepare_cached(&format!("DELETE FROM {table} WHERE sequence <= ?"))?.execute([up_to])?;
         Ok(up_to < done_with)
     }
 

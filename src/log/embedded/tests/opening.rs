@@ -66,11 +66,28 @@ async fn a_log_of_a_newer_version_is_refused_and_left_as_it_is() {
     let directory = Directory::new();
     directory.log(DEFAULT).close().await;
     let path = directory.path("events.db");
-    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 2").unwrap();
+    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 3").unwrap();
     let before = fs::read(&path).unwrap();
     let error = Embedded::open(&directory.options(DEFAULT)).err().expect("it is newer");
-    assert!(matches!(error, OpenError::Newer { found: 2, known: 1, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 3, known: 2, .. }), "{error}");
     assert!(fs::read(&path).unwrap() == before, "it was changed");
+}
+
+#[tokio::test]
+async fn a_log_of_an_older_version_goes_on() {
+    let directory = Directory::new();
+    let log = directory.log(DEFAULT);
+    store(&log, record("x", "body")).await;
+    log.close().await;
+    let version_1 = "DROP TABLE reports; ALTER TABLE log DROP COLUMN evicted_sequence;
+                     ALTER TABLE log DROP COLUMN evicted_check; PRAGMA user_version = 1;";
+    Connection::open(directory.path("events.db")).unwrap().execute_batch(version_1).unwrap();
+    let log = directory.log(DEFAULT);
+    assert_eq!(log.get(1).await.unwrap().unwrap().body, "body");
+    assert_eq!(log.append(record("x", "body")).await, Ok(Appended::Repeated { sequence: 1 }));
+    let report = NewRecord { source: EventSource::Widget, ..record("y", "{}") };
+    assert_eq!(store(&log, report).await, 2);
+    log.close().await;
 }
 
 #[test]

@@ -147,7 +147,7 @@ fn a_full_disk_is_given_the_room_of_the_write_ahead_log() {
     let (health_changes, health) = watch::channel(Health::Good);
     let health_changes = Arc::new(health_changes);
     let checkpoints = checkpoint::Checkpoints::start(&path, Arc::clone(&health_changes)).unwrap();
-    let recent = Arc::new(recent::Recent::new(Position { sequence: 0, check: 0 }));
+    let recent = Arc::new(recent::Recent::new(Position { sequence: 0, check: 0 }, 0));
     let (writer, head) = writer::Writer::new(connection, &options, checkpoints, health_changes, recent, lock).unwrap();
     let (commands, queue) = mpsc::channel();
     let thread = std::thread::spawn(move || writer.run(&queue));

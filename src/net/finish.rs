@@ -12,13 +12,13 @@ type Work<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// Work that goes on as a task of its own if this is dropped before it is done. Until then it costs no task: the
 /// request that it belongs to does it.
-pub(super) struct Finish<T: Send + 'static> {
+pub struct Finish<T: Send + 'static> {
     work: Option<Work<T>>,
     tracker: TaskTracker,
 }
 
 impl<T: Send + 'static> Finish<T> {
-    pub(super) fn new(work: impl Future<Output = T> + Send + 'static, tracker: &TaskTracker) -> Self {
+    pub fn new(work: impl Future<Output = T> + Send + 'static, tracker: &TaskTracker) -> Self {
         Self { work: Some(Box::pin(work)), tracker: tracker.clone() }
     }
 }

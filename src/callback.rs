@@ -1,0 +1,249 @@
+//! The Wink Widget's callbacks come in: `POST /callbacks/v1/events`, from users' browsers.
+//!
+//! Promises:
+//! - 200 only when every callback of the batch, or the one that it repeats, is on stable storage. Nothing of a batch that
+//!   is refused is stored.
+//! - A callback is stored only with a token that this relay has signed, from an origin that the token may be used from,
+//!   under the user of the token. One that claims another user is refused.
+//! - No id that a browser makes up is that of a webhook or of another user's callback.
+//! - Browsers can't take what webhooks need: batches are small, few at a time and few a second for each token; they
+//!   have a quota of their own in the log, and ids of their own to be remembered.
+//!
+//! In this order: has the batch come in time (408), does it fit (413), is it one (400), is the token good (401), may it be
+//! used from there (403), are there too many (429), are they about the token's user (403), and are they stored (503 with
+//! Retry-After if not).
+
+mod batch;
+mod bridge;
+mod limiter;
+mod metrics;
+mod origins;
+mod outcome;
+mod token;
+
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    response::Response,
+    routing::{get, post},
+};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore},
+    time::timeout,
+};
+use tokio_util::task::TaskTracker;
+
+use self::{
+    batch::{Batch, Callback},
+    limiter::Limiter,
+    outcome::Outcome,
+    token::{Claims, TokenError},
+};
+pub use self::{
+    metrics::Metrics,
+    origins::Origins,
+    token::{Key, KeyError, Keys, REQUEST_LIMITS, TokenRequest, Tokens},
+};
+use crate::{
+    event::{pb::EventSource, record::Reporter},
+    log::{AppendError, Appended, Log, NewRecord},
+    net::Finish,
+};
+
+/// What stands for the endpoint of a callback. No webhook endpoint has this name.
+pub const ENDPOINT: &str = "callbacks";
+/// The largest batch: what browsers let a page send while it closes.
+const BODY_BYTES: usize = 64 << 10;
+/// How long a batch may take to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Batches that are being read or stored at once: 16 MiB.
+const AT_ONCE: usize = 256;
+/// How long a batch waits for its turn.
+const TURN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What the intake of callbacks has to know.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub tokens: Tokens,
+    /// Callbacks that one token may report a second; ten times as many at once.
+    pub rate: NonZeroU32,
+}
+
+/// The intake, running for as long as its router is served.
+pub struct Intake {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    log: Arc<dyn Log>,
+    tokens: Tokens,
+    limiter: Limiter,
+    metrics: Metrics,
+    turns: Arc<Semaphore>,
+    /// Batches whose senders have gone.
+    pending: TaskTracker,
+}
+
+impl Intake {
+    /// Takes callbacks into `log`.
+    #[must_use]
+    pub fn new(settings: Settings, log: Arc<dyn Log>, metrics: Metrics) -> Self {
+        let shared = Shared {
+            log,
+            tokens: settings.tokens,
+            limiter: Limiter::new(settings.rate),
+            metrics,
+            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            pending: TaskTracker::new(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// The routes.
+    pub fn router(&self) -> Router {
+        let events = post(receive).options(preflight).fallback(outcome::method_not_allowed);
+        Router::new()
+            .route("/callbacks/v1/events", events.with_state(Arc::clone(&self.shared)))
+            .route("/callbacks/v1/bridge.js", get(bridge::module))
+            .route("/callbacks/v1/bridge.global.js", get(bridge::global))
+    }
+
+    /// Waits until what was accepted is stored, also of senders that have gone. For when the router is no longer served.
+    pub async fn finish(&self) {
+        self.shared.pending.close();
+        self.shared.pending.wait().await;
+    }
+}
+
+/// A browser asks whether it may send what is not as simple as the bridge's own requests. The token is not known yet.
+async fn preflight(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    let answer = response.headers_mut();
+    answer.insert(header::VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = origin(&headers)
+        && origin.to_str().is_ok_and(|origin| shared.tokens.origins.may_ask(origin))
+    {
+        answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        answer.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("POST"));
+        answer.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("content-type"));
+        answer.insert(header::ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("7200"));
+    }
+    response
+}
+
+async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Response {
+    let origin = origin(request.headers()).cloned();
+    let text = origin.as_ref().and_then(|origin| origin.to_str().ok());
+    // Until the token says more, what the configuration names.
+    let mut may_read = text.is_some_and(|origin| shared.tokens.origins.names(origin));
+    let outcome = match shared.accepted(request, text, &mut may_read).await {
+        // Goes on when this is dropped, as it is when the page is closed.
+        Ok(accepted) => Finish::new(Arc::clone(&shared).store(accepted), &shared.pending).await,
+        Err(refused) => refused,
+    };
+    shared.metrics.report(&outcome);
+    tracing::debug!(result = outcome.name(), "callbacks");
+    let mut response = outcome.answer();
+    let answer = response.headers_mut();
+    answer.insert(header::VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = origin.filter(|_| may_read) {
+        answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After"));
+    }
+    response
+}
+
+/// Who sends, if it is a browser.
+fn origin(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(header::ORIGIN)
+}
+
+/// A batch that may be stored.
+struct Accepted {
+    /// Held until it is stored.
+    _turn: OwnedSemaphorePermit,
+    user: String,
+    reporter: Reporter,
+    callbacks: Vec<Callback>,
+}
+
+impl Shared {
+    /// Reads a request as far as it is allowed to come. `may_read` tells whether the page may read the answer.
+    async fn accepted(&self, request: Request, origin: Option<&str>, may_read: &mut bool) -> Result<Accepted, Outcome> {
+        let is_browser = request.headers().contains_key(header::ORIGIN);
+        let turn = timeout(TURN_TIMEOUT, Arc::clone(&self.turns).acquire_owned()).await;
+        let turn = turn.ok().and_then(Result::ok).ok_or(Outcome::Unavailable)?;
+        let body = read(request).await?;
+        let Batch { token, callbacks } = Batch::read(&body)?;
+        let claims = match self.tokens.verify(&token) {
+            Ok(claims) => claims,
+            Err(TokenError::Expired(claims)) => {
+                *may_read = origin.is_some_and(|origin| self.tokens.origins.allow(&claims.origins, origin));
+                return Err(Outcome::TokenExpired);
+            }
+            Err(TokenError::Bad) => return Err(Outcome::BadToken),
+        };
+        // What is no text is no origin that anybody could have named.
+        *may_read = origin.is_some_and(|origin| self.tokens.origins.allow(&claims.origins, origin));
+        if is_browser && !*may_read {
+            return Err(Outcome::OriginNotAllowed);
+        }
+        self.limiter.check(&claims.jti, callbacks.len()).map_err(Outcome::RateLimited)?;
+        let Claims { sub: user, session, .. } = claims;
+        let of_others = callbacks.iter().filter(|callback| callback.claimed_user.as_ref().is_some_and(|u| *u != user));
+        let of_others: Vec<String> = of_others.map(|callback| callback.id.clone()).collect();
+        if !of_others.is_empty() {
+            return Err(Outcome::WrongUser(of_others));
+        }
+        let reporter = Reporter { origin: origin.unwrap_or_default().to_owned(), session };
+        Ok(Accepted { _turn: turn, user, reporter, callbacks })
+    }
+
+    /// Stores a batch, in its order. What was stored before a failure is known when the batch comes again.
+    async fn store(self: Arc<Self>, accepted: Accepted) -> Outcome {
+        let Accepted { _turn, user, reporter, callbacks } = accepted;
+        for callback in callbacks {
+            let record = NewRecord {
+                source: EventSource::Widget,
+                endpoint: ENDPOINT.to_owned(),
+                // Ids are made up by browsers: each user has a space of its own.
+                id: format!("{user}/{}", callback.id),
+                type_name: callback.name,
+                user_id: user.clone(),
+                signature: Bytes::new(),
+                traceparent: String::new(),
+                content_encoding: String::new(),
+                reporter: reporter.clone(),
+                body: callback.body,
+            };
+            match self.log.append(record).await {
+                Ok(Appended::Stored { .. }) => self.metrics.callbacks("stored", 1),
+                Ok(Appended::Repeated { .. }) => self.metrics.callbacks("duplicate", 1),
+                Ok(Appended::Conflicting { .. }) => self.metrics.callbacks("conflict", 1),
+                Err(AppendError::Full) => return Outcome::DiskFull,
+                Err(AppendError::Busy | AppendError::Closed) => return Outcome::Unavailable,
+            }
+        }
+        Outcome::Stored
+    }
+}
+
+/// The body of a request, within its size and time.
+async fn read(request: Request) -> Result<Bytes, Outcome> {
+    let body = Limited::new(request.into_body(), BODY_BYTES).collect();
+    match timeout(BODY_TIMEOUT, body).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Outcome::TooLarge),
+        Ok(Err(_)) => Err(Outcome::Incomplete),
+        Err(_) => Err(Outcome::TooSlow),
+    }
+}
+
+#[cfg(test)]
+mod tests;
