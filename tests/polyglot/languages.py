@@ -62,6 +62,12 @@ LANGUAGES = [
         needs="clients/cpp/build/conformance/smile_relay_conformance",
         build="cd clients/cpp && cmake -B build -DCMAKE_BUILD_TYPE=Release && cmake --build build",
     ),
+    Language(
+        "ruby",
+        ["ruby", "clients/ruby/conformance/main.rb"],
+        needs="clients/ruby/lib/smilerelay/v1/service_services_pb.rb",
+        build="cd clients/ruby && rake generate",
+    ),
 ]
 
 
