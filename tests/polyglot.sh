@@ -6,7 +6,8 @@
 #   tests/polyglot.sh catchup [--events N]               # a benchmark instead
 #   SMILE_RELAY_BIN=path tests/polyglot.sh               # another binary than target/release/smile-relay
 #
-# Needs Python 3.11, grpcurl, openssl, and the conformance programs: it says what is missing, and what builds it.
+# Needs Python 3.11, grpcurl, openssl, and the conformance programs; for `cut-network` root and iproute2 as well. It says
+# what is missing, and what builds it.
 set -euo pipefail
 export PYTHONDONTWRITEBYTECODE=1
 SMILE_RELAY_BIN=$(realpath -m "${SMILE_RELAY_BIN:-$(dirname "${BASH_SOURCE[0]}")/../target/release/smile-relay}")

@@ -12,7 +12,7 @@ from .webhooks import SAMPLES
 # Fields of an Event that are no content.
 ENVELOPE = {
     "id", "sequence", "cursor", "type", "typeName", "version", "createdAt", "receivedAt", "source", "endpoint",
-    "userId", "decodeIssues", "rawBody", "signature", "conflictsWith", "traceparent", "omitted",
+    "userId", "decodeIssues", "rawBody", "signature", "conflictsWith", "traceparent", "omitted", "report",
 }  # fmt: skip
 
 
