@@ -37,8 +37,10 @@ export class Relay {
   /**
    * @param {object} options
    * @param {string} options.directory where its data and its secret are.
-   * @param {string} options.origin of the pages that may subscribe.
+   * @param {string} [options.origin] of the pages that may subscribe.
    * @param {{ ca: string, cert: string, key: string }} [options.tls] for the gRPC listener; default: plaintext.
+   * @param {{ cert: string, key: string }} [options.publicTls] for the public listener; default: one of its own making.
+   * @param {string[]} [options.flags] further ones.
    * @param {object} [addresses] those of the relay before, to be used again.
    */
   static async start(options, addresses = {}) {
@@ -48,17 +50,18 @@ export class Relay {
   }
 
   async #start(options, addresses) {
-    const { directory, origin, tls } = options;
+    const { directory, origin, tls, publicTls, flags = [] } = options;
     this.#options = options;
     writeFileSync(join(directory, 'secret'), 'web-test-secret\n');
     const listen = (listener) => [`--${listener}-listen`, addresses[listener] ?? '127.0.0.1:0'];
     const child = spawn(
       binary,
       [
-        'serve', ...listen('public'), ...listen('grpc'), ...listen('admin'), '--tls-self-signed',
+        'serve', ...listen('public'), ...listen('grpc'), ...listen('admin'),
+        ...(publicTls ? ['--tls-cert', publicTls.cert, '--tls-key', publicTls.key] : ['--tls-self-signed']),
         ...(tls ? ['--grpc-tls-cert', tls.cert, '--grpc-tls-key', tls.key] : []),
-        '--grpc-web-origin', origin, '--webhook-secret-file', join(directory, 'secret'),
-        '--data-dir', join(directory, 'data'), '--allow-any-filesystem', '--log-format', 'json',
+        ...(origin ? ['--grpc-web-origin', origin] : []), '--webhook-secret-file', join(directory, 'secret'),
+        '--data-dir', join(directory, 'data'), '--allow-any-filesystem', '--log-format', 'json', ...flags,
       ],
       { stdio: ['ignore', 'ignore', 'pipe'] },
     );
@@ -126,6 +129,28 @@ export class Relay {
         income: netAmount ? `${netAmount.value} ${currency}` : '',
       };
     });
+  }
+
+  /**
+   * Subscribes to what browsers reported, from the first on: `smile-relay tail` is another process, that goes on where it
+   * was when the relay is back. What it was given is in `events`, as proto JSON; what it said of itself in `log`.
+   */
+  followCallbacks() {
+    const args = ['tail', '--source', 'widget', '--from-start', '--json', '--address', `http://${this.addresses.grpc}`];
+    const child = watched(spawn(binary, args, { stdio: ['ignore', 'pipe', 'pipe'] }));
+    const [events, log] = [[], []];
+    createInterface(child.stdout).on('line', (line) => events.push(JSON.parse(line)));
+    createInterface(child.stderr).on('line', (line) => log.push(line));
+    return { events, log, stop: () => child.kill() };
+  }
+
+  /** Makes a token as an application's back-end would, by reflection. Returns it, and when it expires. */
+  async createToken(request) {
+    const method = 'smilerelay.v1.CallbackTokenService/CreateCallbackToken';
+    const made = promisify(execFile)('grpcurl', ['-plaintext', '-d', JSON.stringify(request), this.addresses.grpc, method]);
+    watched(made.child);
+    const { token, expiresAt } = JSON.parse((await made).stdout);
+    return { token, expiresAt: new Date(expiresAt) };
   }
 
   async metric(name) {

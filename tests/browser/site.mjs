@@ -1,4 +1,4 @@
-/** A small static server: the built page, on an origin. */
+/** A small static server: pages on an origin. */
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -7,14 +7,27 @@ import { createServer as createTlsServer } from 'node:https';
 const types = { 'index.html': 'text/html; charset=utf-8', 'main.js': 'text/javascript', 'style.css': 'text/css' };
 
 /**
- * @param {URL} directory what is served.
+ * Serves the built page.
+ *
+ * @param {URL} directory where it is.
  * @param {{ cert: string, key: string }} [tls] default: plain HTTP.
  * @returns {Promise<{ port: number, close: () => void }>}
  */
-export async function serve(directory, tls) {
+export function serve(directory, tls) {
   const files = new Map(
     Object.entries(types).map(([name, type]) => [`/${name}`, { type, content: readFileSync(new URL(name, directory)) }]),
   );
+  return serveFiles(files, tls);
+}
+
+/**
+ * Serves what the map holds when it is asked for.
+ *
+ * @param {Map<string, { type: string, content: string | Buffer }>} files by path.
+ * @param {{ cert: string, key: string }} [tls] default: plain HTTP.
+ * @returns {Promise<{ port: number, close: () => void }>}
+ */
+export async function serveFiles(files, tls) {
   const answer = (request, response) => {
     const { pathname } = new URL(request.url, 'http://any');
     const file = files.get(pathname === '/' ? '/index.html' : pathname);

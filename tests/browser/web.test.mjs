@@ -3,11 +3,10 @@
  * whose origin is not named. Run by tests/web.sh.
  */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { chromium } from 'playwright-core';
+import { launch, makeDirectory } from './browser.mjs';
 import { makeCertificates } from './certificates.mjs';
 import { eventually } from './eventually.mjs';
 import { Relay } from './relay.mjs';
@@ -15,11 +14,7 @@ import { serve } from './site.mjs';
 import { Visitor } from './visitor.mjs';
 
 const dist = new URL('../../clients/web/dist/', import.meta.url);
-const directory = mkdtempSync(join(tmpdir(), 'web-test-'));
-process.on('exit', () => rmSync(directory, { recursive: true, force: true, maxRetries: 10 }));
-// An exit, so that what is done at exit is done: relays are ended, the browser is, and the directory removed.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
-process.env['TMPDIR'] = directory; // The browser's profile goes there as well.
+const directory = makeDirectory();
 
 const names = ['DNS:app.example.com', 'DNS:relay.example.com', 'IP:127.0.0.1'];
 const certificates = makeCertificates(directory, names);
@@ -34,16 +29,7 @@ const ways = {
 
 let browser;
 before(async () => {
-  browser = await chromium.launch({
-    executablePath: process.env['CHROMIUM'],
-    chromiumSandbox: process.getuid() !== 0, // It refuses to have one for root.
-    args: [
-      '--disable-background-networking',
-      '--disable-quic',
-      '--host-resolver-rules=MAP *.example.com 127.0.0.1',
-      `--ignore-certificate-errors-spki-list=${certificates.spki}`,
-    ],
-  });
+  browser = await launch(certificates.spki);
 });
 after(() => browser.close());
 
