@@ -32,11 +32,15 @@ outside:
     tests/clients.sh
     tests/polyglot.sh
     tests/proxies.sh
+    npm --prefix clients/bridge ci --no-fund --no-audit
+    npm --prefix clients/bridge run check-dist
+    npm --prefix clients/bridge test
     npm --prefix clients/web ci --no-fund --no-audit
     npm --prefix clients/web test
     npm --prefix clients/web run build
     npm --prefix tests/browser ci --no-fund --no-audit
     tests/web.sh
+    tests/callbacks.sh
 
 # The protos of a commit as target/smile-relay-proto-VERSION.tar.gz: the same bytes for the same commit
 proto-archive commit="HEAD":

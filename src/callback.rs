@@ -139,10 +139,7 @@ async fn preflight(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Res
 
 async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Response {
     let origin = origin(request.headers()).cloned();
-    let text = origin.as_ref().and_then(|origin| origin.to_str().ok());
-    // Until the token says more, what the configuration names.
-    let mut may_read = text.is_some_and(|origin| shared.tokens.origins.names(origin));
-    let outcome = match shared.accepted(request, text, &mut may_read).await {
+    let outcome = match shared.accepted(request, origin.as_ref()).await {
         // Goes on when this is dropped, as it is when the page is closed.
         Ok(accepted) => Finish::new(Arc::clone(&shared).store(accepted), &shared.pending).await,
         Err(refused) => refused,
@@ -152,7 +149,8 @@ async fn receive(State(shared): State<Arc<Shared>>, request: Request) -> Respons
     let mut response = outcome.answer();
     let answer = response.headers_mut();
     answer.insert(header::VARY, HeaderValue::from_static("Origin"));
-    if let Some(origin) = origin.filter(|_| may_read) {
+    // Every page may read how it was refused: it learns nothing else, and stops where trying again is of no use.
+    if let Some(origin) = origin {
         answer.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         answer.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Retry-After"));
     }
@@ -174,24 +172,20 @@ struct Accepted {
 }
 
 impl Shared {
-    /// Reads a request as far as it is allowed to come. `may_read` tells whether the page may read the answer.
-    async fn accepted(&self, request: Request, origin: Option<&str>, may_read: &mut bool) -> Result<Accepted, Outcome> {
-        let is_browser = request.headers().contains_key(header::ORIGIN);
+    /// Reads a request as far as it is allowed to come.
+    async fn accepted(&self, request: Request, origin: Option<&HeaderValue>) -> Result<Accepted, Outcome> {
         let turn = timeout(TURN_TIMEOUT, Arc::clone(&self.turns).acquire_owned()).await;
         let turn = turn.ok().and_then(Result::ok).ok_or(Outcome::Unavailable)?;
         let body = read(request).await?;
         let Batch { token, callbacks } = Batch::read(&body)?;
         let claims = match self.tokens.verify(&token) {
             Ok(claims) => claims,
-            Err(TokenError::Expired(claims)) => {
-                *may_read = origin.is_some_and(|origin| self.tokens.origins.allow(&claims.origins, origin));
-                return Err(Outcome::TokenExpired);
-            }
+            Err(TokenError::Expired) => return Err(Outcome::TokenExpired),
             Err(TokenError::Bad) => return Err(Outcome::BadToken),
         };
-        // What is no text is no origin that anybody could have named.
-        *may_read = origin.is_some_and(|origin| self.tokens.origins.allow(&claims.origins, origin));
-        if is_browser && !*may_read {
+        // Who has none is no browser. What is no text is no origin that anybody could have named.
+        let named = origin.map(|origin| origin.to_str().unwrap_or_default());
+        if named.is_some_and(|origin| !self.tokens.origins.allow(&claims.origins, origin)) {
             return Err(Outcome::OriginNotAllowed);
         }
         self.limiter.check(&claims.jti, callbacks.len()).map_err(Outcome::RateLimited)?;
@@ -201,7 +195,7 @@ impl Shared {
         if !of_others.is_empty() {
             return Err(Outcome::WrongUser(of_others));
         }
-        let reporter = Reporter { origin: origin.unwrap_or_default().to_owned(), session };
+        let reporter = Reporter { origin: named.unwrap_or_default().to_owned(), session };
         Ok(Accepted { _turn: turn, user, reporter, callbacks })
     }
 

@@ -213,7 +213,7 @@ async fn tokens_that_are_not_good_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pages_of_other_origins_can_neither_report_nor_read() {
+async fn pages_of_other_origins_can_not_report() {
     let (place, flags) = place();
     let relay = start(&place, &flags, &["--callback-origin=null"]);
     let sender = Sender::new(&relay);
@@ -231,8 +231,7 @@ async fn pages_of_other_origins_can_neither_report_nor_read() {
     ] {
         let answer = report(&sender, origin, token, vec![callback(1, "onClose", json!([]))]).await;
         assert_eq!(answer.status(), status, "{origin}");
-        let allowed = answer.headers().get("access-control-allow-origin");
-        assert_eq!(allowed.is_some_and(|allowed| allowed == origin), status == 200, "{origin}: {allowed:?}");
+        assert_eq!(answer.headers()["access-control-allow-origin"], origin, "it may read that it is refused");
         assert_eq!(answer.headers()["vary"], "Origin");
         assert!(answer.headers().get("access-control-allow-credentials").is_none());
         // What the browser asks before a request that is not as simple as the bridge's.
@@ -384,7 +383,8 @@ async fn a_flood_of_callbacks_removes_callbacks_alone_and_says_so() {
     assert!(held > 20, "{held} are left");
 
     let expected: Vec<Event> = {
-        let kept = all.iter().rev().filter(|event| event.source() == EventSource::Widget).take(usize::try_from(held).unwrap());
+        let kept =
+            all.iter().rev().filter(|event| event.source() == EventSource::Widget).take(usize::try_from(held).unwrap());
         let oldest_kept = kept.last().unwrap().sequence;
         let is_held = |event: &&Event| event.source() == EventSource::Webhook || event.sequence >= oldest_kept;
         all.iter().filter(is_held).cloned().collect()

@@ -13,6 +13,9 @@ struct Labels {
     result: &'static str,
 }
 
+/// What becomes of callbacks that are read.
+const CALLBACKS: [&str; 4] = ["stored", "duplicate", "conflict", "wrong_user"];
+
 /// The metrics, registered.
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
@@ -25,6 +28,10 @@ impl Metrics {
     #[must_use]
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self::default();
+        // All are there from the start, as 0.
+        let create = |family: &Family<Labels, Counter>, result| drop(family.get_or_create(&Labels { result }));
+        Outcome::NAMES.into_iter().for_each(|result| create(&metrics.reports, result));
+        CALLBACKS.into_iter().for_each(|result| create(&metrics.callbacks, result));
         // The library adds `_total` to counters.
         registry.register(
             "smile_relay_callback_reports",

@@ -32,6 +32,21 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// The names of all outcomes.
+    pub const NAMES: [&str; 11] = [
+        "stored",
+        "malformed",
+        "bad_token",
+        "token_expired",
+        "origin_not_allowed",
+        "wrong_user",
+        "too_large",
+        "too_slow",
+        "incomplete",
+        "rate_limited",
+        "unavailable",
+    ];
+
     /// Its name in metrics and logs.
     pub fn name(&self) -> &'static str {
         match self {
@@ -69,7 +84,7 @@ impl Outcome {
             }
             Self::TooLarge => (S::PAYLOAD_TOO_LARGE, error_body!("too_large", "The batch is larger than 64 KiB.")),
             Self::TooSlow => (S::REQUEST_TIMEOUT, error_body!("too_slow", "The batch came too slowly.")),
-            Self::Incomplete => (S::BAD_REQUEST, error_body!("incomplete", "The batch did not come to its end.")),
+            Self::Incomplete => (S::REQUEST_TIMEOUT, error_body!("incomplete", "The batch did not come to its end.")),
             Self::RateLimited(_) => {
                 (S::TOO_MANY_REQUESTS, error_body!("rate_limited", "Too many callbacks; send them again later."))
             }

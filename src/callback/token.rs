@@ -115,7 +115,7 @@ pub struct Claims {
 #[derive(Debug, PartialEq, Eq)]
 pub enum TokenError {
     /// It was good once.
-    Expired(Box<Claims>),
+    Expired,
     /// This relay has not signed it, or not with a key that it still has.
     Bad,
 }
@@ -211,7 +211,7 @@ impl Tokens {
         // Looked at below, so that one that was good can be told from one that never was.
         validation.validate_exp = false;
         let claims: Claims = decode(token, &key.verify, &validation).map_err(|_| TokenError::Bad)?.claims;
-        if claims.exp <= unix_seconds() { Err(TokenError::Expired(Box::new(claims))) } else { Ok(claims) }
+        if claims.exp <= unix_seconds() { Err(TokenError::Expired) } else { Ok(claims) }
     }
 }
 

@@ -24,6 +24,8 @@ use crate::event::pb::{self, Event, EventSource, OmittedReason};
 const TELLING: &[&str] = &[
     "status",
     "errorCode",
+    "eventName",
+    "reason",
     "resultCode",
     "monitorStatus",
     "taskType",

@@ -101,6 +101,7 @@ pub async fn tail(args: &TailArgs, mut printer: Printer) -> Result<(), CliError>
         max_event_bytes: args.max_event_bytes.unwrap_or(0),
     };
     let address = &args.client.address;
+    let mut told_removed = 0;
     let result = follow(&args.client, request, args.retry, |news| {
         match news {
             News::Opened if args.no_follow => {}
@@ -108,6 +109,11 @@ pub async fn tail(args: &TailArgs, mut printer: Printer) -> Result<(), CliError>
             News::Lost(error) => eprintln!("Waiting for {address}: {error}"),
             News::Back => eprintln!("Connected again, going on where it broke off."),
             News::Message(message, cursor) => {
+                let removed = message.checkpoint.as_ref().map_or(0, |checkpoint| checkpoint.callbacks_removed_through);
+                if removed > told_removed {
+                    told_removed = removed;
+                    eprintln!("note: callbacks up to #{removed} were removed before they could be read");
+                }
                 for event in &message.events {
                     printer.event(event)?;
                 }

@@ -67,7 +67,8 @@ pub struct Subscription {
     end: Option<Status>,
     /// A checkpoint has said that the stream is caught up.
     said_caught_up: bool,
-    /// Up to which sequence a checkpoint has said that reports were removed; None if the stream wants no reports.
+    /// Up to which sequence a checkpoint has said that reports were removed before they were delivered; None if the stream
+    /// wants no reports.
     said_removed: Option<u64>,
     /// The stream's place among all; given back when it ends.
     _place: Place,
@@ -377,7 +378,9 @@ impl Subscription {
         // A log that can't be read says so by itself soon; a checkpoint is worth having all the same.
         let located = self.shared.feed.log().locate(0).await.ok();
         let evicted = located.as_ref().map_or(0, |located| located.evicted);
-        self.said_removed = self.said_removed.map(|said| said.max(evicted));
+        if evicted > self.position.sequence {
+            self.said_removed = self.said_removed.map(|said| said.max(evicted));
+        }
         Checkpoint {
             cursor: cursor::encode(id, self.position),
             caught_up: self.is_caught_up(),

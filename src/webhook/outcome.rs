@@ -3,7 +3,7 @@
 use axum::response::Response;
 use http::{
     HeaderValue, StatusCode,
-    header::{ALLOW, RETRY_AFTER},
+    header::{ACCESS_CONTROL_ALLOW_ORIGIN, ALLOW, RETRY_AFTER},
 };
 
 use super::body::BodyError;
@@ -119,7 +119,10 @@ impl From<Result<Appended, AppendError>> for Outcome {
 
 /// The answer for what is not here.
 pub(super) async fn not_found() -> Response {
-    json(StatusCode::NOT_FOUND, error_body!("not_found", "There is nothing here."))
+    let mut response = json(StatusCode::NOT_FOUND, error_body!("not_found", "There is nothing here."));
+    // So that a page that reports callbacks learns that they are off, and stops.
+    response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    response
 }
 
 /// The answer of an endpoint to anything but POST.

@@ -110,8 +110,7 @@ fn claims_are_needed_and_are_of_their_kind() {
     }
     let mut expired = claims();
     expired["exp"] = json!(unix_seconds());
-    let error = tokens.verify(&forged(&header, &expired, 1)).unwrap_err();
-    assert!(matches!(error, TokenError::Expired(claims) if claims.sub == "u"));
+    assert_eq!(tokens.verify(&forged(&header, &expired, 1)), Err(TokenError::Expired));
     assert_eq!(tokens.verify(&forged(&header, &expired, 2)), Err(TokenError::Bad), "expired, and never good");
 }
 

@@ -57,9 +57,14 @@ pub async fn run(args: &ListArgs) -> Result<(), CliError> {
         include_raw_body: args.form.form() == Form::Raw,
         ..ListEventsRequest::default()
     };
+    let mut told_removed = 0;
     while left > 0 {
         request.page_size = u32::try_from(left).map_or(LARGEST_PAGE, |left| left.min(LARGEST_PAGE));
         let page = answer(client.list_events(request.clone())).await?;
+        if page.callbacks_removed_through > told_removed {
+            told_removed = page.callbacks_removed_through;
+            eprintln!("note: callbacks up to #{told_removed} were removed to keep their quota");
+        }
         for event in page.events.iter().take(left) {
             printer.event(event)?;
         }
