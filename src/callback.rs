@@ -6,12 +6,12 @@
 //! - A callback is stored only with a token that this relay has signed, from an origin that the token may be used from,
 //!   under the user of the token. One that claims another user is refused.
 //! - No id that a browser makes up is that of a webhook or of another user's callback.
-//! - Browsers can't take what webhooks need: batches are small, few at a time and few a second for each token; they
-//!   have a quota of their own in the log, and ids of their own to be remembered.
+//! - Browsers can't take what webhooks need: batches are small, within a budget of bytes, and few a second for each token;
+//!   they have a quota of their own in the log, and a memory of ids of their own.
 //!
-//! In this order: has the batch come in time (408), does it fit (413), is it one (400), is the token good (401), may it be
-//! used from there (403), are there too many (429), are they about the token's user (403), and are they stored (503 with
-//! Retry-After if not).
+//! In this order: has the batch come in time (408), does it fit (413, or 503), is it one (400), is the token good (401), may
+//! it be used from there (403), are there too many (429), are they callbacks (400) about the token's user (403), and are they
+//! stored (503 with Retry-After if not).
 
 mod batch;
 mod bridge;
@@ -27,9 +27,10 @@ use axum::{
     Router,
     extract::{Request, State},
     response::Response,
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tokio::{
@@ -60,11 +61,9 @@ pub const ENDPOINT: &str = "callbacks";
 /// The largest batch: what browsers let a page send while it closes.
 const BODY_BYTES: usize = 64 << 10;
 /// How long a batch may take to arrive.
-const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Batches that are being read or stored at once: 16 MiB.
-const AT_ONCE: usize = 256;
-/// How long a batch waits for its turn.
-const TURN_TIMEOUT: Duration = Duration::from_secs(5);
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What may have arrived of batches that are not stored yet. What is only announced counts for nothing.
+const UNSTORED_BYTES: usize = 16 << 20;
 
 /// What the intake of callbacks has to know.
 #[derive(Clone, Debug)]
@@ -84,7 +83,8 @@ struct Shared {
     tokens: Tokens,
     limiter: Limiter,
     metrics: Metrics,
-    turns: Arc<Semaphore>,
+    /// Bytes that may still arrive before others are stored.
+    room: Arc<Semaphore>,
     /// Batches whose senders have gone.
     pending: TaskTracker,
 }
@@ -98,7 +98,7 @@ impl Intake {
             tokens: settings.tokens,
             limiter: Limiter::new(settings.rate),
             metrics,
-            turns: Arc::new(Semaphore::new(AT_ONCE)),
+            room: Arc::new(Semaphore::new(UNSTORED_BYTES)),
             pending: TaskTracker::new(),
         };
         Self { shared: Arc::new(shared) }
@@ -106,11 +106,12 @@ impl Intake {
 
     /// The routes.
     pub fn router(&self) -> Router {
-        let events = post(receive).options(preflight).fallback(outcome::method_not_allowed);
+        let events = post(receive).options(preflight).fallback(outcome::not_a_report);
+        let script = |script: MethodRouter| script.fallback(outcome::not_a_read);
         Router::new()
             .route("/callbacks/v1/events", events.with_state(Arc::clone(&self.shared)))
-            .route("/callbacks/v1/bridge.js", get(bridge::module))
-            .route("/callbacks/v1/bridge.global.js", get(bridge::global))
+            .route("/callbacks/v1/bridge.js", script(get(bridge::module)))
+            .route("/callbacks/v1/bridge.global.js", script(get(bridge::global)))
     }
 
     /// Waits until what was accepted is stored, also of senders that have gone. For when the router is no longer served.
@@ -164,8 +165,8 @@ fn origin(headers: &HeaderMap) -> Option<&HeaderValue> {
 
 /// A batch that may be stored.
 struct Accepted {
-    /// Held until it is stored.
-    _turn: OwnedSemaphorePermit,
+    /// What it takes; held until it is stored.
+    _room: OwnedSemaphorePermit,
     user: String,
     reporter: Reporter,
     callbacks: Vec<Callback>,
@@ -174,11 +175,9 @@ struct Accepted {
 impl Shared {
     /// Reads a request as far as it is allowed to come.
     async fn accepted(&self, request: Request, origin: Option<&HeaderValue>) -> Result<Accepted, Outcome> {
-        let turn = timeout(TURN_TIMEOUT, Arc::clone(&self.turns).acquire_owned()).await;
-        let turn = turn.ok().and_then(Result::ok).ok_or(Outcome::Unavailable)?;
-        let body = read(request).await?;
-        let Batch { token, callbacks } = Batch::read(&body)?;
-        let claims = match self.tokens.verify(&token) {
+        let (body, room) = timeout(BODY_TIMEOUT, self.read(request)).await.unwrap_or(Err(Outcome::TooSlow))?;
+        let batch = Batch::read(&body)?;
+        let claims = match self.tokens.verify(&batch.token) {
             Ok(claims) => claims,
             Err(TokenError::Expired) => return Err(Outcome::TokenExpired),
             Err(TokenError::Bad) => return Err(Outcome::BadToken),
@@ -188,7 +187,8 @@ impl Shared {
         if named.is_some_and(|origin| !self.tokens.origins.allow(&claims.origins, origin)) {
             return Err(Outcome::OriginNotAllowed);
         }
-        self.limiter.check(&claims.jti, callbacks.len()).map_err(Outcome::RateLimited)?;
+        self.limiter.check(&claims.jti, batch.len()).map_err(Outcome::RateLimited)?;
+        let callbacks = batch.callbacks()?;
         let Claims { sub: user, session, .. } = claims;
         let of_others = callbacks.iter().filter(|callback| callback.claimed_user.as_ref().is_some_and(|u| *u != user));
         let of_others: Vec<String> = of_others.map(|callback| callback.id.clone()).collect();
@@ -196,14 +196,33 @@ impl Shared {
             return Err(Outcome::WrongUser(of_others));
         }
         let reporter = Reporter { origin: named.unwrap_or_default().to_owned(), session };
-        Ok(Accepted { _turn: turn, user, reporter, callbacks })
+        Ok(Accepted { _room: room, user, reporter, callbacks })
+    }
+
+    /// The body of a request, within its size and its room.
+    async fn read(&self, request: Request) -> Result<(Bytes, OwnedSemaphorePermit), Outcome> {
+        let mut pieces = Limited::new(request.into_body(), BODY_BYTES);
+        let mut room = Arc::clone(&self.room).try_acquire_many_owned(0).map_err(|_| Outcome::Unavailable)?;
+        let mut body = BytesMut::new();
+        while let Some(piece) = pieces.frame().await {
+            let piece =
+                piece.map_err(
+                    |error| if error.is::<LengthLimitError>() { Outcome::TooLarge } else { Outcome::Incomplete },
+                )?;
+            let Ok(piece) = piece.into_data() else { continue };
+            let length = u32::try_from(piece.len()).map_err(|_| Outcome::TooLarge)?;
+            let more = Arc::clone(&self.room).try_acquire_many_owned(length).map_err(|_| Outcome::Unavailable)?;
+            room.merge(more);
+            body.extend_from_slice(&piece);
+        }
+        Ok((body.freeze(), room))
     }
 
     /// Stores a batch, in its order. What was stored before a failure is known when the batch comes again.
     async fn store(self: Arc<Self>, accepted: Accepted) -> Outcome {
-        let Accepted { _turn, user, reporter, callbacks } = accepted;
-        for callback in callbacks {
-            let record = NewRecord {
+        let Accepted { _room, user, reporter, callbacks } = accepted;
+        let appends = callbacks.into_iter().map(|callback| {
+            self.log.append(NewRecord {
                 source: EventSource::Widget,
                 endpoint: ENDPOINT.to_owned(),
                 // Ids are made up by browsers: each user has a space of its own.
@@ -215,8 +234,11 @@ impl Shared {
                 content_encoding: String::new(),
                 reporter: reporter.clone(),
                 body: callback.body,
-            };
-            match self.log.append(record).await {
+            })
+        });
+        // They are polled in their order, and so queued in it; one fsync does for all.
+        for appended in join_all(appends).await {
+            match appended {
                 Ok(Appended::Stored { .. }) => self.metrics.callbacks("stored", 1),
                 Ok(Appended::Repeated { .. }) => self.metrics.callbacks("duplicate", 1),
                 Ok(Appended::Conflicting { .. }) => self.metrics.callbacks("conflict", 1),
@@ -225,17 +247,6 @@ impl Shared {
             }
         }
         Outcome::Stored
-    }
-}
-
-/// The body of a request, within its size and time.
-async fn read(request: Request) -> Result<Bytes, Outcome> {
-    let body = Limited::new(request.into_body(), BODY_BYTES).collect();
-    match timeout(BODY_TIMEOUT, body).await {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Outcome::TooLarge),
-        Ok(Err(_)) => Err(Outcome::Incomplete),
-        Err(_) => Err(Outcome::TooSlow),
     }
 }
 

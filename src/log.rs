@@ -4,7 +4,8 @@
 //! - `append` returns `Ok` only when the record, or the earlier record that it repeats, is on stable storage.
 //! - Sequences strictly increase and are never used twice, whatever is removed or restarted.
 //! - Within the dedupe window a record with the endpoint, id and body of an earlier one is not stored again; one with
-//!   the same endpoint and id and another body is, and names the earlier one.
+//!   the same endpoint and id and another body is, and names the earlier one. A report by a browser is known for as long
+//!   as it is held.
 //! - `received_at` never runs backwards in the order of sequences.
 //! - A read tells, from the same instant, up to where retention has removed records, so that nobody skips unknowingly.
 //! - Reports by browsers (records of the source `Widget`) have a quota of their own. The oldest of them are removed to

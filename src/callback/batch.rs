@@ -25,10 +25,11 @@ struct Written<'b> {
     callbacks: Vec<&'b RawValue>,
 }
 
-pub struct Batch {
-    pub token: String,
-    /// In the order in which they were reported.
-    pub callbacks: Vec<Callback>,
+/// A batch whose callbacks nobody has looked into yet.
+pub struct Batch<'b> {
+    pub token: Cow<'b, str>,
+    body: &'b Bytes,
+    callbacks: Vec<&'b RawValue>,
 }
 
 pub struct Callback {
@@ -41,16 +42,20 @@ pub struct Callback {
     pub body: Bytes,
 }
 
-impl Batch {
-    /// Reads the body of a request.
-    pub fn read(body: &Bytes) -> Result<Self, Outcome> {
-        let malformed = |what| Outcome::Malformed(what);
+impl<'b> Batch<'b> {
+    /// Reads the body of a request, as far as its token.
+    pub fn read(body: &'b Bytes) -> Result<Self, Outcome> {
         let text = std::str::from_utf8(body).map_err(|_| malformed("The body is not UTF-8."))?;
         let Written { token, callbacks } = serde_json::from_str(text)
             .map_err(|_| malformed("The body has to be a JSON object with `token` and `callbacks`."))?;
         if !(1..=CALLBACKS).contains(&callbacks.len()) {
             return Err(malformed("A batch has 1 to 50 callbacks."));
         }
+        Ok(Self { token, body, callbacks })
+    }
+
+    /// Reads the callbacks, in the order in which they were reported.
+    pub fn callbacks(&self) -> Result<Vec<Callback>, Outcome> {
         let read = |callback: &&RawValue| {
             let text = callback.get();
             let report = Report::read(text).map_err(|_| malformed("Each callback has to be a JSON object."))?;
@@ -62,12 +67,19 @@ impl Batch {
                 id: id.hyphenated().to_string(),
                 name: name.to_owned(),
                 claimed_user: report.claimed_user(),
-                body: body.slice_ref(text.as_bytes()),
+                body: self.body.slice_ref(text.as_bytes()),
             })
         };
-        let callbacks = callbacks.iter().map(read).collect::<Result<_, _>>()?;
-        Ok(Self { token: token.into_owned(), callbacks })
+        self.callbacks.iter().map(read).collect()
     }
+
+    pub fn len(&self) -> usize {
+        self.callbacks.len()
+    }
+}
+
+fn malformed(what: &'static str) -> Outcome {
+    Outcome::Malformed(what)
 }
 
 #[cfg(test)]
@@ -76,8 +88,10 @@ mod tests {
 
     const ID: &str = "0199C1C4-7F3B-7000-8000-0123456789ab";
 
-    fn read(body: &str) -> Result<Batch, Outcome> {
-        Batch::read(&Bytes::copy_from_slice(body.as_bytes()))
+    fn read(body: &str) -> Result<(String, Vec<Callback>), Outcome> {
+        let body = Bytes::copy_from_slice(body.as_bytes());
+        let batch = Batch::read(&body)?;
+        Ok((batch.token.to_string(), batch.callbacks()?))
     }
 
     fn batch(callbacks: &str) -> String {
@@ -87,9 +101,9 @@ mod tests {
     #[test]
     fn a_batch_is_read_in_its_order_and_byte_for_byte() {
         let callback = format!(r#"{{ "id":"{ID}", "name":"onClose","arguments":[1.50] }}"#);
-        let read = read(&batch(&format!(" {callback} , {callback}"))).ok().unwrap();
-        assert_eq!((read.token.as_str(), read.callbacks.len()), ("tA", 2));
-        let first = &read.callbacks[0];
+        let (token, callbacks) = read(&batch(&format!(" {callback} , {callback}"))).ok().unwrap();
+        assert_eq!((token.as_str(), callbacks.len()), ("tA", 2));
+        let first = &callbacks[0];
         assert_eq!((first.id.as_str(), first.name.as_str()), (ID.to_lowercase().as_str(), "onClose"));
         assert_eq!(first.body, callback);
     }

@@ -27,14 +27,18 @@ impl Script {
     }
 
     fn answer(&self, request: &HeaderMap) -> Response {
-        let has = |name, wanted: &str| {
+        let listed = |name, is_meant: &dyn Fn(&str) -> bool| {
             let values = request.get_all(name).iter().filter_map(|value| value.to_str().ok());
-            values.flat_map(|value| value.split(',')).any(|value| value.trim().split(';').next() == Some(wanted))
+            values.flat_map(|value| value.split(',')).any(|value| is_meant(value.trim()))
         };
         let etag = self.etag.to_str().unwrap_or_default();
         let strong = etag.trim_start_matches("W/");
-        let is_known = [etag, strong, "*"].iter().any(|tag| has(header::IF_NONE_MATCH, tag));
-        let takes_gzip = has(header::ACCEPT_ENCODING, "gzip");
+        let is_known = listed(header::IF_NONE_MATCH, &|tag| [etag, strong, "*"].contains(&tag));
+        let takes_gzip = listed(header::ACCEPT_ENCODING, &|coding| {
+            let (name, quality) = coding.split_once(';').unwrap_or((coding, "q=1"));
+            let is_refused = quality.trim().strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0));
+            name.trim() == "gzip" && !is_refused
+        });
         let body = if is_known {
             Bytes::new()
         } else if takes_gzip {

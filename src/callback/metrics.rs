@@ -30,8 +30,12 @@ impl Metrics {
         let metrics = Self::default();
         // All are there from the start, as 0.
         let create = |family: &Family<Labels, Counter>, result| drop(family.get_or_create(&Labels { result }));
-        Outcome::NAMES.into_iter().for_each(|result| create(&metrics.reports, result));
-        CALLBACKS.into_iter().for_each(|result| create(&metrics.callbacks, result));
+        for result in Outcome::NAMES {
+            create(&metrics.reports, result);
+        }
+        for result in CALLBACKS {
+            create(&metrics.callbacks, result);
+        }
         // The library adds `_total` to counters.
         registry.register(
             "smile_relay_callback_reports",

@@ -104,10 +104,18 @@ impl Outcome {
     }
 }
 
-/// The answer to anything but POST and OPTIONS.
-pub async fn method_not_allowed() -> Response {
-    let mut response =
-        json(StatusCode::METHOD_NOT_ALLOWED, error_body!("method_not_allowed", "Callbacks are sent with POST."));
-    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST, OPTIONS"));
+/// The answer to anything but POST and OPTIONS where callbacks are sent.
+pub async fn not_a_report() -> Response {
+    method_not_allowed(error_body!("method_not_allowed", "Callbacks are sent with POST."), "POST, OPTIONS")
+}
+
+/// The answer to anything but GET and HEAD where scripts are.
+pub async fn not_a_read() -> Response {
+    method_not_allowed(error_body!("method_not_allowed", "This is read with GET."), "GET, HEAD")
+}
+
+fn method_not_allowed(body: &'static str, allowed: &'static str) -> Response {
+    let mut response = json(StatusCode::METHOD_NOT_ALLOWED, body);
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
 }

@@ -172,13 +172,22 @@ fn log(settings: Settings) -> Result<embedded::Options, ConfigError> {
         lock_timeout: filled(settings.lock_timeout).0,
         retention: settings.retention.map(|age| age.0),
         retention_bytes: settings.retention_bytes.map(|bytes| bytes.0),
-        report_quota_bytes: filled(settings.callback_quota).0,
+        report_quota_bytes: quota(settings.callback_quota)?,
         dedupe_window: filled(settings.dedupe_window).0,
         dedupe_max_entries: filled(settings.dedupe_max_entries),
         queue_bytes: bytes("--write-queue", settings.write_queue)?,
         queue_timeout: QUEUE_TIMEOUT,
         data_dir: filled(settings.data_dir),
     })
+}
+
+/// What callbacks may take on the disk: enough for some to stay.
+fn quota(volume: Option<super::Volume>) -> Result<u64, ConfigError> {
+    let volume = filled(volume);
+    if volume.0 < 64 << 10 {
+        return Err(wrong(format!("--callback-quota {volume}: it has to be 64KiB or more")));
+    }
+    Ok(volume.0)
 }
 
 /// Settings that only make sense together.

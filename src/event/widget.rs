@@ -9,11 +9,10 @@
 use std::{borrow::Cow, fmt::Write as _};
 
 use super::{
-    encode::type_number,
     envelope,
     issues::{Issues, LISTED},
     json::{self, Kind, NotJson, Reader},
-    pb::{DecodeProblem, EventSource},
+    pb::DecodeProblem,
     record::Record,
     schema::{
         EventType,
@@ -91,9 +90,10 @@ impl<'t> Report<'t> {
         let Some(first) = given.first() else { return Ok(Vec::new()) };
         let unwrapped = unwrapped(first)?;
         if let Some(fields) = members(&unwrapped)? {
-            // An upload by itself is an object as well.
-            let is_fields = places.first() != Some(&"uploads") || fields.iter().any(|f| places.contains(&&*f.name));
-            if is_fields || fields.is_empty() {
+            // An upload by itself is an object as well, and may say whose it is.
+            let are_places = || fields.iter().all(|field| places.contains(&&*field.name));
+            let has_uploads = || fields.iter().any(|field| field.name == "uploads");
+            if places.first() != Some(&"uploads") || has_uploads() || are_places() {
                 return fields.into_iter().map(Field::settled).collect();
             }
         }
@@ -253,12 +253,6 @@ fn as_object(fields: &[Field]) -> String {
     }
     object.push('}');
     object
-}
-
-/// Whether this version has a type for a callback of this name.
-#[must_use]
-pub fn is_known(name: &str) -> bool {
-    type_number(EventSource::Widget, name) != 0
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ macro_rules! suite {
             the_oldest_reports_go_to_keep_the_quota_and_no_webhook
             no_sequence_is_used_again_when_the_newest_was_a_report
             reports_make_no_webhook_forgotten
-            a_repeated_report_is_known_after_it_was_removed
+            a_repeated_report_is_known_for_as_long_as_it_is_held
             seeking_passes_over_removed_reports
             retention_removes_reports_as_well
         }

@@ -60,11 +60,11 @@ pub fn slice(connection: &mut Connection, first: u64, last: u64, body_limit: u64
     let log = schema::log_row(&read)?;
     let records = read
         .prepare_cached(
-            // What is no report is not looked for among the reports: the number is EventSource's.
+            // What is no report (2 is its EventSource) is not looked for among the reports.
             "SELECT e.sequence, e.received_at, record_check, conflicts_with, source, endpoint, id, type_name, user_id,
                     traceparent, content_encoding, signature, length(body), CASE WHEN length(body) <= ?3 THEN body END,
                     origin, session
-             FROM events e LEFT JOIN reports r ON source = 2 AND r.sequence = e.sequence
+             FROM events e LEFT JOIN reports r ON r.sequence = CASE source WHEN 2 THEN e.sequence END
              WHERE e.sequence BETWEEN ?1 AND ?2 ORDER BY e.sequence",
         )?
         .query_map(params![signed(first), signed(last), signed(body_limit)], record)?

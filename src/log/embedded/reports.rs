@@ -3,18 +3,23 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Position, recent::Recent, schema};
+use super::{NewRecord, Reporter, dedupe::Dedupe, recent::Recent, schema};
 
 /// Reports that one step removes: no less than a group of the writer adds.
-const STEP: i64 = 1024;
-/// What a report takes besides its body: columns, ids, and its part of a page.
-const OVERHEAD_BYTES: u64 = 512;
-/// From half a page on, a body has pages to itself.
+const STEP: usize = 1024;
+/// The same while the disk is full: each may be on a page of its own, which has to be written before it is free.
+const STEP_WHILE_FULL: usize = 64;
+/// What a report takes besides the text in its columns: numbers, ids, and its part of a page.
+const OVERHEAD_BYTES: usize = 128;
+/// From half a page on, a report has pages to itself.
 const PAGE_BYTES: u64 = 8192;
 
-/// What a report with a body of `length` bytes takes of the quota.
-pub fn cost(length: usize) -> u64 {
-    let bytes = length as u64 + OVERHEAD_BYTES;
+/// What a report takes of the quota.
+pub fn cost(record: &NewRecord) -> u64 {
+    let Reporter { origin, session } = &record.reporter;
+    let text = [&record.id, &record.user_id, &record.type_name, &record.endpoint, origin, session];
+    let text: usize = text.into_iter().map(String::len).sum();
+    let bytes = (record.body.len() + text + OVERHEAD_BYTES) as u64;
     if bytes > PAGE_BYTES / 2 { bytes.next_multiple_of(PAGE_BYTES) } else { bytes }
 }
 
@@ -22,6 +27,8 @@ pub fn cost(length: usize) -> u64 {
 pub struct Reports {
     quota: u64,
     bytes: u64,
+    /// The quota was exceeded, and is being made room in: by an eighth, so that it is not exceeded again at once.
+    is_shrinking: bool,
     /// Everything up to this sequence is removed, by the quota or by retention.
     removed: i64,
 }
@@ -30,7 +37,7 @@ impl Reports {
     pub fn load(connection: &Connection, quota: u64) -> rusqlite::Result<Self> {
         let log = schema::log_row(connection)?;
         let removed = log.floor.sequence.max(log.evicted.sequence).cast_signed();
-        let mut reports = Self { quota, bytes: 0, removed };
+        let mut reports = Self { quota, bytes: 0, is_shrinking: false, removed };
         reports.bytes = reports.held_through(connection, i64::MAX)?;
         Ok(reports)
     }
@@ -43,9 +50,11 @@ impl Reports {
             .map(i64::cast_unsigned)
     }
 
-    /// One more is stored.
-    pub fn add(&mut self, length: usize) {
-        self.bytes += cost(length);
+    /// One more is stored. True if that is more than the quota.
+    pub fn add(&mut self, record: &NewRecord) -> bool {
+        self.bytes += cost(record);
+        self.is_shrinking |= self.bytes > self.quota;
+        self.is_shrinking
     }
 
     /// Retention has removed everything up to a sequence, `bytes` of reports among it.
@@ -58,35 +67,46 @@ impl Reports {
         self.bytes
     }
 
-    pub fn are_too_many(&self) -> bool {
-        self.bytes > self.quota
-    }
-
-    /// Removes the oldest beyond the quota, or the oldest whatever they take. True if there may be more to remove.
-    pub fn remove(&mut self, connection: &Connection, all: bool, recent: &Recent) -> rusqlite::Result<bool> {
-        let mut excess = if all { self.bytes } else { self.bytes.saturating_sub(self.quota) };
-        if excess == 0 {
-            return Ok(false);
-        }
-        let (mut last, mut bytes) = (None, 0);
+    /// Removes the oldest beyond the quota, or while the disk is full the oldest whatever they take, and makes their ids
+    /// forgotten. True if there may be more to remove.
+    pub fn remove(
+        &mut self,
+        connection: &Connection,
+        is_full: bool,
+        dedupe: &mut Dedupe,
+        recent: &Recent,
+    ) -> rusqlite::Result<bool> {
+        let target = match (is_full, self.is_shrinking || self.bytes > self.quota) {
+            (true, _) => 0,
+            (false, true) => self.quota - self.quota / 8,
+            (false, false) => return Ok(false),
+        };
+        let mut excess = self.bytes.saturating_sub(target);
+        let step = if is_full { STEP_WHILE_FULL } else { STEP };
+        let (mut gone, mut bytes) = (Vec::new(), 0);
         {
             let mut oldest = connection
-                .prepare_cached("SELECT sequence, bytes FROM reports WHERE sequence > ? ORDER BY sequence LIMIT ?")?;
-            let mut oldest = oldest.query(params![self.removed, STEP])?;
+                .prepare_cached("SELECT sequence, bytes, id_hash FROM reports WHERE sequence > ? ORDER BY sequence")?;
+            let mut oldest = oldest.query([self.removed])?;
             while excess > 0
+                && gone.len() < step
                 && let Some(row) = oldest.next()?
             {
                 let size = row.get::<_, i64>(1)?.cast_unsigned();
                 excess = excess.saturating_sub(size);
                 bytes += size;
-                last = Some(row.get::<_, i64>(0)?);
+                gone.push((row.get::<_, i64>(0)?, row.get::<_, i64>(2)?.cast_unsigned()));
             }
         }
-        let Some(last) = last else { return Ok(false) };
-        let check: Option<i64> = connection
+        let Some(&(last, _)) = gone.last() else {
+            self.is_shrinking = false;
+            return Ok(false);
+        };
+        let check: i64 = connection
             .prepare_cached("SELECT record_check FROM events WHERE sequence = ?")?
             .query_row([last], |row| row.get(0))
-            .optional()?;
+            .optional()?
+            .unwrap_or(0);
         connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
         connection
             .prepare_cached(
@@ -94,17 +114,22 @@ impl Reports {
                     (SELECT sequence FROM reports WHERE sequence > ? AND sequence <= ?)",
             )?
             .execute(params![self.removed, last])?;
+        // The last one stays, for its time of receipt: should nothing else be left, no later one may be before it.
+        connection
+            .prepare_cached("DELETE FROM reports WHERE sequence >= ? AND sequence < ?")?
+            .execute(params![self.removed, last])?;
         connection
             .prepare_cached("UPDATE log SET evicted_sequence = ?, evicted_check = ?")?
-            .execute(params![last, check.unwrap_or(0)])?;
+            .execute(params![last, check])?;
         connection.prepare_cached("COMMIT")?.execute([])?;
+        for (sequence, id_hash) in &gone {
+            dedupe.forget(*id_hash, sequence.cast_unsigned());
+        }
         self.removed(last, bytes);
-        let at = Position { sequence: last.cast_unsigned(), check: check.unwrap_or(0).cast_unsigned() };
-        recent.evicted(at.sequence);
-        tracing::warn!(
-            up_to = at.sequence,
-            "callbacks were removed: they take more than their quota, or the disk is full"
-        );
+        recent.evicted(last.cast_unsigned());
+        let why = if is_full { "the disk is full" } else { "they take more than their quota" };
+        tracing::info!(count = gone.len(), up_to = last, why, "callbacks were removed");
+        self.is_shrinking = excess > 0;
         Ok(excess > 0)
     }
 }

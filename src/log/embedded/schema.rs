@@ -6,7 +6,7 @@
 //!   records by id, without touching bodies. Kept until the record is gone and the dedupe window has passed; that of the
 //!   last record stays, for its time of receipt.
 //! - `reports`: the same for reports by browsers, which stand in it instead of in `seen`, with what they take and where
-//!   they come from. A report whose row has no row in `events` was removed to keep the quota, or by retention.
+//!   they come from. What is removed to keep the quota goes from here as well, but for the last one.
 //! - `log`: one row: the log's id; the last record that retention removed, whose check old cursors still need; and the
 //!   last report that was removed to keep the quota.
 

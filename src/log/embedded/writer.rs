@@ -252,9 +252,9 @@ impl Writer {
                 if let Some(newest) = stored.last() {
                     self.head = newest.at;
                     self.recent.add(stored.iter().map(|stored| stored.record(&group[stored.in_group].record)));
-                    let reports = stored.iter().filter(|stored| stored.ids == Ids::Reports);
-                    reports.for_each(|stored| self.reports.add(group[stored.in_group].record.body.len()));
-                    self.more_to_tidy |= self.reports.are_too_many();
+                    for report in stored.iter().filter(|stored| stored.ids == Ids::Reports) {
+                        self.more_to_tidy |= self.reports.add(&group[report.in_group].record);
+                    }
                     self.head_changes.send_replace(self.head);
                 }
                 for (append, answer) in group.into_iter().zip(answers) {
@@ -344,7 +344,7 @@ impl Writer {
                 match ids {
                     Ids::Seen => seen.execute(params![row, received_at, id, body])?,
                     Ids::Reports => {
-                        let bytes = super::reports::cost(record.body.len()).cast_signed();
+                        let bytes = super::reports::cost(record).cast_signed();
                         let Reporter { origin, session } = &record.reporter;
                         reports.execute(params![row, received_at, id, body, bytes, origin, session])?
                     }
@@ -515,7 +515,15 @@ impl Writer {
         let forgot = self.dedupe.shrink(&self.connection, since)?;
         let forgot_reports = self.dedupe_reports.shrink(&self.connection, since)?;
         // While the disk is full, no report is worth a webhook's room.
-        let evicted = self.reports.remove(&self.connection, self.is_full(), &self.recent)?;
+        let is_full = self.is_full();
+        let evicted = match self.reports.remove(&self.connection, is_full, &mut self.dedupe_reports, &self.recent) {
+            // That there is too little room for this must not keep retention from making some.
+            Err(e) if is_full && severity(&e) != Severity::Fatal => {
+                self.connection.execute_batch(if self.connection.is_autocommit() { "" } else { "ROLLBACK" })?;
+                false
+            }
+            result => result?,
+        };
         let removed = self.remove_old(now)?;
         let dropped = self.drop_ids(Ids::Seen)? | self.drop_ids(Ids::Reports)?;
         let shrank = if removed || evicted { false } else { self.give_room_back()? };

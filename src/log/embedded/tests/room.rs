@@ -134,42 +134,86 @@ async fn the_reserve_is_made_whole_when_the_log_is_opened() {
     assert_eq!(directory.length("reserve"), 8 * MIB);
 }
 
-#[test]
-fn a_full_disk_is_given_the_room_of_the_write_ahead_log() {
-    let directory = Directory::new();
-    let options = directory.options(DEFAULT);
-    let lock = disk::prepare(&options).unwrap();
-    let path = directory.path("events.db");
-    let connection = schema::open(directory.0.path(), &path).unwrap();
-    // To SQLite this is a full disk.
-    let pages = 16 * MIB / 8192;
-    connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
-    let (health_changes, health) = watch::channel(Health::Good);
-    let health_changes = Arc::new(health_changes);
-    let checkpoints = checkpoint::Checkpoints::start(&path, Arc::clone(&health_changes)).unwrap();
-    let recent = Arc::new(recent::Recent::new(Position { sequence: 0, check: 0 }, 0));
-    let (writer, head) = writer::Writer::new(connection, &options, checkpoints, health_changes, recent, lock).unwrap();
-    let (commands, queue) = mpsc::channel();
-    let thread = std::thread::spawn(move || writer.run(&queue));
-    let append = |n: u64| {
+/// A writer on what to SQLite is a small disk.
+struct SmallDisk {
+    directory: Directory,
+    commands: mpsc::Sender<Command>,
+    head: watch::Receiver<Position>,
+    health: watch::Receiver<Health>,
+    thread: JoinHandle<()>,
+}
+
+impl SmallDisk {
+    fn new(bytes: u64) -> Self {
+        let directory = Directory::new();
+        let options = directory.options(DEFAULT);
+        let lock = disk::prepare(&options).unwrap();
+        let path = directory.path("events.db");
+        let connection = schema::open(directory.0.path(), &path).unwrap();
+        let pages = bytes / 8192;
+        connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(())).unwrap();
+        let (health_changes, health) = watch::channel(Health::Good);
+        let health_changes = Arc::new(health_changes);
+        let checkpoints = checkpoint::Checkpoints::start(&path, Arc::clone(&health_changes)).unwrap();
+        let recent = Arc::new(recent::Recent::new(Position { sequence: 0, check: 0 }, 0));
+        let (writer, head) =
+            writer::Writer::new(connection, &options, checkpoints, health_changes, recent, lock).unwrap();
+        let (commands, queue) = mpsc::channel();
+        let thread = std::thread::spawn(move || writer.run(&queue));
+        Self { directory, commands, head, health, thread }
+    }
+
+    fn append(&self, record: NewRecord) -> Result<Appended, AppendError> {
         let (reply, answer) = oneshot::channel();
         let room = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
         let deadline = tokio::time::Instant::now() + Duration::from_secs(60);
-        let append = Append { record: record(n, vec![1; 1 << 20]), deadline, reply, _room: room };
-        commands.send(Command::Append(Box::new(append))).unwrap();
+        let append = Append { record, deadline, reply, _room: room };
+        self.commands.send(Command::Append(Box::new(append))).unwrap();
         answer.blocking_recv().unwrap()
-    };
+    }
+
+    fn end(self) {
+        drop(self.commands);
+        self.thread.join().unwrap();
+        assert!(!matches!(&*self.health.borrow(), Health::Failed(_)), "{:?}", *self.health.borrow());
+    }
+}
+
+#[test]
+fn a_full_disk_is_given_the_room_of_the_write_ahead_log() {
+    let disk = SmallDisk::new(16 * MIB);
+    let append = |n: u64| disk.append(record(n, vec![1; 1 << 20]));
     let full = (1..100).find(|n| append(*n) == Err(AppendError::Full)).expect("it was never full");
     assert!((10..20).contains(&full), "full at {full} MiB");
     let deadline = Instant::now() + Duration::from_secs(60);
-    while directory.length("events.db-wal") > 0 {
-        assert!(Instant::now() < deadline, "{} bytes are held", directory.length("events.db-wal"));
+    while disk.directory.length("events.db-wal") > 0 {
+        assert!(Instant::now() < deadline, "{} bytes are held", disk.directory.length("events.db-wal"));
         std::thread::sleep(Duration::from_millis(2));
     }
     assert_eq!(append(1), Ok(Appended::Repeated { sequence: 1 }), "what is stored is known");
     assert_eq!(append(full), Err(AppendError::Full), "nothing new is stored");
-    assert_eq!(head.borrow().sequence, full - 1);
-    drop(commands);
-    thread.join().unwrap();
-    assert!(!matches!(&*health.borrow(), Health::Failed(_)), "{:?}", *health.borrow());
+    assert_eq!(disk.head.borrow().sequence, full - 1);
+    disk.end();
+}
+
+#[test]
+fn on_a_full_disk_reports_make_room_for_webhooks() {
+    let disk = SmallDisk::new(16 * MIB);
+    assert_eq!(disk.append(record("first", vec![1; 1 << 20])), Ok(Appended::Stored { sequence: 1 }));
+    let report = |n: u64| NewRecord { source: EventSource::Widget, ..record(n, vec![1; 60_000]) };
+    let full = (1..1000).find(|n| disk.append(report(*n)) == Err(AppendError::Full)).expect("it was never full");
+    assert!((200..300).contains(&full), "full at {full} reports");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let webhook = || disk.append(record("second", vec![1; 1 << 20]));
+    while webhook() == Err(AppendError::Full) {
+        assert!(Instant::now() < deadline, "the reports still take all the room");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert!(matches!(webhook(), Ok(Appended::Repeated { .. })));
+    assert_eq!(
+        disk.append(record("first", vec![1; 1 << 20])),
+        Ok(Appended::Repeated { sequence: 1 }),
+        "it is still there"
+    );
+    disk.end();
 }
