@@ -18,7 +18,7 @@ use support::{
     PATIENCE, Place, Relay,
     client::{Reader, Sender, body},
     eventually,
-    stream::{after, assert_same, from_earliest, seconds, sequences, to_the_end},
+    stream::{after, assert_same, from_earliest, seconds, sequences, to_the_end, with_short_heartbeat},
 };
 use tonic::{Code, Status, transport::Channel};
 use tonic_types::StatusExt;
@@ -432,4 +432,45 @@ async fn a_flood_of_callbacks_removes_callbacks_alone_and_says_so() {
         GetEventRequest { event: Some(get_event_request::Event::Sequence(gone.sequence)), ..Default::default() };
     let error = relay.grpc().await.get_event(request).await.unwrap_err();
     assert_eq!(error.code(), Code::NotFound);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stream_that_falls_behind_is_told_before_it_passes_over_removed_callbacks() {
+    let (place, flags) = place();
+    // A cache that holds next to nothing, so that what was removed is read again from the log.
+    let more = ["--callback-quota=100kB", "--callback-rate=10000", "--feed-cache=64KiB"];
+    let relay = start(&place, &flags, &more);
+    let sender = Sender::new(&relay);
+    let token = token(&relay, "u").await;
+    let request = with_short_heartbeat(of_sources(BOTH, SubscribeRequest::default()));
+    // Its windows are full at once, and it does not read.
+    let mut client = relay.grpc_with_windows(65_535, 65_535).await;
+    let mut stalled = Reader::open(&mut client, request).await.unwrap();
+    assert_eq!(stalled.first.callbacks_removed_through, 0);
+    const ROUNDS: usize = 60;
+    for round in 0..ROUNDS {
+        assert_eq!(sender.send(body(&format!("w-{round}"))).await, 200);
+        let callbacks =
+            (0..20).map(|n| callback(100 * round + n, "onUploadsCreated", json!([{"uploads": "x".repeat(900)}])));
+        assert_eq!(report(&sender, ORIGIN, &token, callbacks.collect()).await.status(), 200);
+    }
+    let (mut last, mut told, mut webhooks, mut missing) = (0, 0, 0, 0);
+    while webhooks < ROUNDS || last < 21 * ROUNDS as u64 {
+        let message = stalled.message().await.unwrap().expect("the stream goes on");
+        for event in message.events {
+            assert!(
+                event.sequence == last + 1 || event.sequence - 1 <= told,
+                "from {last} to {}, told {told}",
+                event.sequence
+            );
+            missing += event.sequence - last - 1;
+            last = event.sequence;
+            webhooks += usize::from(event.source() == EventSource::Webhook);
+        }
+        if let Some(checkpoint) = message.checkpoint {
+            assert!(checkpoint.callbacks_removed_through >= told, "it does not go back");
+            told = checkpoint.callbacks_removed_through;
+        }
+    }
+    assert!(missing > 100 && told > 100, "{missing} are missing, {told} was told");
 }
