@@ -5,6 +5,7 @@
 //! secrets are never printed. Read by `relay` alone, which hands each part its own settings.
 
 mod check;
+mod secret_files;
 mod settings;
 
 use std::{
@@ -15,7 +16,10 @@ use std::{
 
 use http::HeaderValue;
 
-pub use self::settings::{EndpointSettings, LogFormat, Settings, Span, Volume};
+pub use self::{
+    secret_files::SecretFiles,
+    settings::{EndpointSettings, LogFormat, Settings, Span, Volume},
+};
 use crate::{callback, feed, log::embedded, net::Address, webhook};
 
 /// A configuration that can't be used.
@@ -39,6 +43,8 @@ pub struct Config {
     pub grpc_tls: Option<CertifiedKeyFiles>,
     pub grpc_web_origins: Vec<HeaderValue>,
     pub admin_listen: SocketAddr,
+    /// Where what is secret in the following can be read again.
+    pub secret_files: SecretFiles,
     pub webhook: webhook::Settings,
     /// None: callbacks are off.
     pub callback: Option<callback::Settings>,

@@ -22,9 +22,12 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
+mod reload;
+
+use self::reload::Reload;
 use crate::{
     callback,
-    config::{CertifiedKeyFiles, Config, PublicSecurity},
+    config::{CertifiedKeyFiles, Config, PublicSecurity, SecretFiles},
     event::UnixMicros,
     feed::Feed,
     grpc,
@@ -32,7 +35,10 @@ use crate::{
         Health, Log,
         embedded::{Embedded, OpenError},
     },
-    net::{self, BindError, Limits, Listener, Stop, tls, tls::TlsError},
+    net::{
+        self, BindError, Limits, Listener, Stop,
+        tls::{self, Tls, TlsError},
+    },
     telemetry::admin::{self, LOG_FAILED, Readiness},
     webhook,
 };
@@ -76,12 +82,10 @@ impl RelayError {
 /// A relay whose sockets are bound.
 pub struct Relay {
     config: Config,
-    public: (Listener, Option<Arc<ServerConfig>>),
+    public: Listener,
     grpc: Vec<Listener>,
-    grpc_tls: Option<Arc<ServerConfig>>,
     admin: Listener,
-    /// The certificate made at start, in PEM, if one was.
-    self_signed: Option<String>,
+    certificates: Certificates,
     readiness: Readiness,
 }
 
@@ -112,15 +116,7 @@ impl Relay {
         for flag in &config.insecure {
             tracing::warn!(flag, "a protection is given up");
         }
-        let relay = Self {
-            public: (public, certificates.public),
-            grpc,
-            grpc_tls: certificates.grpc,
-            admin,
-            self_signed: certificates.self_signed,
-            readiness: Readiness::not_yet(STARTING),
-            config,
-        };
+        let relay = Self { public, grpc, admin, certificates, readiness: Readiness::not_yet(STARTING), config };
         let say = |listener, address: &net::Address| tracing::info!(listener, %address, "listening");
         say("public", relay.public_address());
         relay.grpc_addresses().for_each(|address| say("grpc", address));
@@ -130,7 +126,7 @@ impl Relay {
 
     #[must_use]
     pub fn public_address(&self) -> &net::Address {
-        self.public.0.local_address()
+        self.public.local_address()
     }
 
     pub fn grpc_addresses(&self) -> impl Iterator<Item = &net::Address> {
@@ -140,7 +136,7 @@ impl Relay {
     /// The certificate made at start, in PEM, if one was.
     #[must_use]
     pub fn self_signed(&self) -> Option<&str> {
-        self.self_signed.as_deref()
+        self.certificates.self_signed.as_deref()
     }
 
     /// Serves until `shutdown`, then drains.
@@ -148,12 +144,13 @@ impl Relay {
     /// # Errors
     /// If the log can't be opened, or has failed.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RelayError> {
-        let Self { config, public, grpc, grpc_tls, admin, readiness, .. } = self;
+        let Self { config, public, grpc, admin, certificates, readiness } = self;
         let mut registry = Registry::default();
         let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("smile_relay_build", "The relay's version", build);
         let webhook_metrics = webhook::Metrics::register(&mut registry);
         let callback_metrics = callback::Metrics::register(&mut registry);
+        let reload_metrics = reload::Metrics::register(&mut registry);
         let grpc_metrics = grpc::Metrics::register(&mut registry);
         let (health, health_service) = tonic_health::server::health_reporter();
         grpc::report_health(&health, false).await;
@@ -180,18 +177,27 @@ impl Relay {
         };
         let routes = grpc::router(feed.clone(), settings, grpc_metrics, health_service, streams_drain.clone());
         // A Unix socket is guarded by its permissions, and its clients expect plaintext.
-        let tls_of = |address: &net::Address| grpc_tls.clone().filter(|_| !matches!(address, net::Address::Unix(_)));
+        let tls_of = |address: &net::Address| {
+            let tls = certificates.grpc.as_ref().filter(|_| !matches!(address, net::Address::Unix(_)));
+            tls.map(|tls| Arc::clone(&tls.config))
+        };
         let listeners = grpc.into_iter().map(|listener| (tls_of(listener.local_address()), listener));
         let listeners = listeners.map(|(tls, listener)| (listener, tls)).collect();
         let streams = Listening::start(listeners, &routes, &Limits::grpc());
-        let intake = webhook::Intake::new(config.webhook, Arc::clone(&log), webhook_metrics);
+        let tokens = config.callback.as_ref().map(|callback| callback.tokens.clone());
+        let intake = Arc::new(webhook::Intake::new(config.webhook, Arc::clone(&log), webhook_metrics));
         let callbacks =
             config.callback.map(|callback| callback::Intake::new(callback, Arc::clone(&log), callback_metrics));
         let mut routes = intake.router();
         if let Some(callbacks) = &callbacks {
             routes = routes.merge(callbacks.router());
         }
-        let public = Listening::start(vec![public], &routes, &Limits::public());
+        let tls = certificates.public.as_ref().map(|tls| Arc::clone(&tls.config));
+        let public = Listening::start(vec![(public, tls)], &routes, &Limits::public());
+        let mut reloads = certificates.reloads(&config.public_security, config.grpc_tls.as_ref(), &reload_metrics);
+        reloads.extend(secret_reloads(config.secret_files, &intake, tokens, &reload_metrics));
+        let reloading = CancellationToken::new();
+        let following = tokio::spawn(reload::follow(reloads, reloading.clone()));
 
         readiness.set(STARTING, false);
         let reporting = tokio::spawn(report_health(health, readiness.watch()));
@@ -207,6 +213,9 @@ impl Relay {
         tokio::time::sleep(config.drain_delay).await;
         let begun = Instant::now();
         let end = begun + config.drain_timeout.saturating_sub(LAST_STEPS);
+        reloading.cancel();
+        // It ends at once, or after what it reads just now.
+        let _ = following.await;
         public.finish(begun + config.drain_timeout.mul_f64(PUBLIC_SHARE)).await;
         // Nobody waits for what is left then; Smile and the browsers send it again.
         let _ = timeout_at(end, intake.finish()).await;
@@ -288,10 +297,35 @@ async fn report_health(health: HealthReporter, mut reasons: watch::Receiver<BTre
     }
 }
 
+/// What to do when files with secrets or keys change.
+fn secret_reloads(
+    files: SecretFiles,
+    intake: &Arc<webhook::Intake>,
+    tokens: Option<callback::Tokens>,
+    metrics: &reload::Metrics,
+) -> Vec<Reload> {
+    let (of_webhooks, of_callbacks) = (files.of_webhooks(), files.of_callbacks());
+    let (intake, also_files) = (Arc::clone(intake), files.clone());
+    let mut reloads = vec![Reload::new("webhook_secrets", of_webhooks, metrics, move || {
+        let endpoints = files.endpoints().map_err(|e| e.to_string())?;
+        endpoints.into_iter().try_for_each(|endpoint| intake.replace_secrets(endpoint)).map_err(|e| e.to_string())
+    })];
+    reloads.extend(tokens.map(|tokens| {
+        Reload::new("callback_keys", of_callbacks, metrics, move || {
+            let keys = also_files.callback_keys().map_err(|e| e.to_string())?;
+            if let Some(keys) = keys {
+                tokens.replace_keys(keys);
+            }
+            Ok(())
+        })
+    }));
+    reloads
+}
+
 /// What the listeners show.
 struct Certificates {
-    public: Option<Arc<ServerConfig>>,
-    grpc: Option<Arc<ServerConfig>>,
+    public: Option<Tls>,
+    grpc: Option<Tls>,
     /// That of the public listener in PEM, if it was made up.
     self_signed: Option<String>,
 }
@@ -314,6 +348,26 @@ impl Certificates {
         let grpc = config.grpc_tls.as_ref();
         let grpc = grpc.map(|files| load("--grpc-tls-cert, --grpc-tls-key", files, tls::ALPN_GRPC)).transpose()?;
         Ok(Self { public, grpc, self_signed })
+    }
+
+    /// What to do when files with certificates change.
+    fn reloads(
+        &self,
+        public: &PublicSecurity,
+        grpc: Option<&CertifiedKeyFiles>,
+        metrics: &reload::Metrics,
+    ) -> Vec<Reload> {
+        let reload = |what, tls: &Option<Tls>, files: Option<&CertifiedKeyFiles>| {
+            let (certificate, files) = (Arc::clone(&tls.as_ref()?.certificate), files?.clone());
+            Some(Reload::new(what, vec![files.cert.clone(), files.key.clone()], metrics, move || {
+                certificate.replace(&files.cert, &files.key).map_err(|e| e.to_string())
+            }))
+        };
+        let public = match public {
+            PublicSecurity::Tls(files) => reload("public_certificate", &self.public, Some(files)),
+            PublicSecurity::SelfSigned | PublicSecurity::PlainHttp => None,
+        };
+        public.into_iter().chain(reload("grpc_certificate", &self.grpc, grpc)).collect()
     }
 }
 

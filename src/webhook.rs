@@ -24,6 +24,7 @@ mod tests;
 
 use std::{
     collections::BTreeMap,
+    mem,
     net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
 };
@@ -38,6 +39,7 @@ use bytes::Bytes;
 use http::{HeaderMap, header::CONTENT_ENCODING};
 use http_body::Body as _;
 use ipnet::IpNet;
+use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
@@ -85,9 +87,11 @@ impl Intake {
             pending: pending.clone(),
         });
         let door = |endpoint: Endpoint| {
+            let metrics = metrics.of(&endpoint.name);
+            let uses = metrics.uses(&endpoint.secrets);
             let door = Door {
-                metrics: metrics.of(&endpoint.name),
-                secrets: RwLock::new(endpoint.secrets),
+                metrics,
+                secrets: RwLock::new(Secrets { secrets: endpoint.secrets, uses }),
                 allow_peers: endpoint.allow_peers,
                 shared: Arc::clone(&shared),
                 name: endpoint.name.clone(),
@@ -107,17 +111,18 @@ impl Intake {
         })
     }
 
-    /// From now on these secrets verify the bodies of `endpoint`, and no others. Bodies that are being read keep those
-    /// that they began with.
+    /// From now on the secrets of `endpoint` verify the bodies of the one of its name, and no others. Bodies that are being
+    /// read keep those that they began with.
     ///
     /// # Errors
-    /// If there is no secret or no such endpoint; nothing changes then.
-    pub fn replace_secrets(&self, endpoint: &str, secrets: Vec<Secret>) -> Result<(), SettingsError> {
-        let door = self.doors.get(endpoint).ok_or_else(|| SettingsError::Name(endpoint.to_owned()))?;
-        if secrets.is_empty() {
-            return Err(SettingsError::NoSecret(endpoint.to_owned()));
-        }
-        *door.secrets.write().unwrap_or_else(PoisonError::into_inner) = secrets;
+    /// If there is no such endpoint; nothing changes then.
+    pub fn replace_secrets(&self, endpoint: Endpoint) -> Result<(), SettingsError> {
+        let door = self.doors.get(&endpoint.name).ok_or_else(|| SettingsError::Name(endpoint.name.clone()))?;
+        let new = Secrets { uses: door.metrics.uses(&endpoint.secrets), secrets: endpoint.secrets };
+        let old = mem::replace(&mut *door.secrets.write().unwrap_or_else(PoisonError::into_inner), new);
+        let kept = door.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        let is_kept = |secret: &&Secret| kept.secrets.iter().any(|kept| kept.id() == secret.id());
+        old.secrets.iter().filter(|secret| !is_kept(secret)).for_each(|secret| door.metrics.forget(secret));
         Ok(())
     }
 
@@ -142,12 +147,20 @@ struct Shared {
 /// One endpoint.
 struct Door {
     name: String,
-    /// Replaced as a whole; read once a request, to make its verifier. Never empty.
-    secrets: RwLock<Vec<Secret>>,
+    /// Replaced as a whole; read once a request, to make its verifier.
+    secrets: RwLock<Secrets>,
     /// Everybody if empty.
     allow_peers: Vec<IpNet>,
     metrics: EndpointMetrics,
     shared: Arc<Shared>,
+}
+
+/// The secrets of an endpoint.
+struct Secrets {
+    /// Never empty.
+    secrets: Vec<Secret>,
+    /// How often each has verified a webhook.
+    uses: Arc<[Counter]>,
 }
 
 async fn receive(State(door): State<Arc<Door>>, request: Request) -> Response {
@@ -179,7 +192,7 @@ impl Door {
             return Err(Outcome::Forbidden);
         }
         let signature = signature::of_request(request.headers());
-        let (Some(signature), Some(mut verifier)) = (signature, self.verifier()) else {
+        let (Some(signature), Some((mut verifier, uses))) = (signature, self.verifier()) else {
             return Err(self.unauthentic(peer));
         };
         let content_encoding = content_encoding(request.headers());
@@ -190,9 +203,8 @@ impl Door {
         }
         let mut room = shared.budget.room(length.exact());
         let body = body::read(body, shared.body_limit, &shared.pace, &mut room, &mut verifier).await?;
-        if !verifier.verify(&signature) {
-            return Err(self.unauthentic(peer));
-        }
+        let Some(secret) = verifier.verify(&signature) else { return Err(self.unauthentic(peer)) };
+        uses[secret].inc();
         Ok(Verified { began, signature, content_encoding, body, room })
     }
 
@@ -202,8 +214,10 @@ impl Door {
         self.allow_peers.is_empty() || peer.is_some_and(allows)
     }
 
-    fn verifier(&self) -> Option<Verifier> {
-        Verifier::new(&self.secrets.read().unwrap_or_else(PoisonError::into_inner))
+    /// What verifies a body, and the counters of the secrets that it tries.
+    fn verifier(&self) -> Option<(Verifier, Arc<[Counter]>)> {
+        let known = self.secrets.read().unwrap_or_else(PoisonError::into_inner);
+        Some((Verifier::new(&known.secrets)?, Arc::clone(&known.uses)))
     }
 
     fn unauthentic(&self, peer: Option<IpAddr>) -> Outcome {

@@ -33,7 +33,7 @@ pub fn run(args: &[&str]) {
         let secrets = Arc::new(vec![Secret::new(SECRET.as_bytes()).expect("it is not empty")]);
         let router = Router::new().route("/webhooks/smile", post(receive)).with_state(secrets);
         let (sender, accepted) = mpsc::channel(64);
-        tokio::spawn(accept(listener, TlsAcceptor::from(tls), sender));
+        tokio::spawn(accept(listener, TlsAcceptor::from(tls.config), sender));
         println!("{address}");
         axum::serve(Accepted { accepted, address }, router).await.expect("it goes on");
     });
@@ -45,7 +45,7 @@ async fn receive(State(secrets): State<Arc<Vec<Secret>>>, headers: HeaderMap, bo
         return StatusCode::UNAUTHORIZED;
     };
     verifier.update(&body);
-    if verifier.verify(&signature) { StatusCode::OK } else { StatusCode::UNAUTHORIZED }
+    if verifier.verify(&signature).is_some() { StatusCode::OK } else { StatusCode::UNAUTHORIZED }
 }
 
 /// Accepts and shakes hands, several connections at a time.

@@ -7,6 +7,7 @@ mod hs256;
 
 use std::{
     fmt,
+    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -137,16 +138,31 @@ pub struct Issued {
     pub expires_at: u64,
 }
 
-/// Makes and reads tokens.
+/// Makes and reads tokens. Clones share their keys.
 #[derive(Clone, Debug)]
 pub struct Tokens {
-    pub keys: Keys,
+    /// Replaced as a whole.
+    keys: Arc<RwLock<Keys>>,
     pub origins: Origins,
     /// The longest that a token may be good.
     pub longest_ttl: Duration,
 }
 
 impl Tokens {
+    #[must_use]
+    pub fn new(keys: Keys, origins: Origins, longest_ttl: Duration) -> Self {
+        Self { keys: Arc::new(RwLock::new(keys)), origins, longest_ttl }
+    }
+
+    /// From now on these keys sign and verify, and no others.
+    pub fn replace_keys(&self, keys: Keys) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    fn keys(&self) -> RwLockReadGuard<'_, Keys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes a token.
     ///
     /// # Errors
@@ -191,8 +207,9 @@ impl Tokens {
             session,
         };
         hs256::install();
-        let header = Header { kid: Some(self.keys.first.id.clone()), ..Header::new(Algorithm::HS256) };
-        let token = encode(&header, &claims, &self.keys.first.sign).expect("claims are JSON, and keys sign");
+        let Key { id, sign, .. } = self.keys().first.clone();
+        let header = Header { kid: Some(id), ..Header::new(Algorithm::HS256) };
+        let token = encode(&header, &claims, &sign).expect("claims are JSON, and keys sign");
         Ok(Issued { token, expires_at })
     }
 
@@ -203,7 +220,7 @@ impl Tokens {
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
         hs256::install();
         let kid = decode_header(token).ok().and_then(|header| header.kid).ok_or(TokenError::Bad)?;
-        let key = self.keys.find(&kid).ok_or(TokenError::Bad)?;
+        let key = self.keys().find(&kid).cloned().ok_or(TokenError::Bad)?;
         let mut validation = Validation::new(Algorithm::HS256);
         validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
         validation.set_issuer(&[ISSUER]);

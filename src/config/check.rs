@@ -4,7 +4,9 @@ use std::{path::PathBuf, time::Duration};
 
 use http::HeaderValue;
 
-use super::{CertifiedKeyFiles, Config, ConfigError, EndpointSettings, PublicSecurity, Settings, secret_from_file};
+use super::{
+    CertifiedKeyFiles, Config, ConfigError, EndpointSettings, PublicSecurity, SecretFiles, Settings, secret_from_file,
+};
 use crate::{
     callback, feed,
     log::embedded,
@@ -68,6 +70,7 @@ pub fn check(settings: Settings) -> Result<Config, ConfigError> {
             .map(|text| web_origin(text))
             .collect::<Result<_, _>>()?,
         admin_listen: filled(settings.admin_listen),
+        secret_files: SecretFiles::of(&settings),
         webhook: webhook(&settings)?,
         callback: callback(&settings)?,
         feed: feed(&settings)?,
@@ -104,6 +107,16 @@ fn public_security(settings: &Settings, insecure: &mut Vec<&'static str>) -> Res
 }
 
 fn webhook(settings: &Settings) -> Result<webhook::Settings, ConfigError> {
+    webhook::Settings::new(
+        endpoints(settings)?,
+        bytes("--max-body", settings.max_body)?,
+        bytes("--body-budget", settings.body_budget)?,
+    )
+    .map_err(|e| wrong(e.to_string()))
+}
+
+/// The webhook endpoints, with their secrets as their files are now.
+pub fn endpoints(settings: &Settings) -> Result<Vec<webhook::Endpoint>, ConfigError> {
     let mut endpoints = Vec::new();
     let default = EndpointSettings {
         secrets: settings.webhook_secret.clone().unwrap_or_default(),
@@ -132,12 +145,7 @@ fn webhook(settings: &Settings) -> Result<webhook::Settings, ConfigError> {
                 .into(),
         ));
     }
-    webhook::Settings::new(
-        endpoints,
-        bytes("--max-body", settings.max_body)?,
-        bytes("--body-budget", settings.body_budget)?,
-    )
-    .map_err(|e| wrong(e.to_string()))
+    Ok(endpoints)
 }
 
 fn endpoint(
@@ -214,13 +222,19 @@ fn web_origin(text: &str) -> Result<HeaderValue, ConfigError> {
 const ORIGIN_HELP: &str = "write it as browsers do: https://app.example.com or http://localhost:3000, without a path, in \
                            small letters, and without the scheme's own port";
 
-fn callback(settings: &Settings) -> Result<Option<callback::Settings>, ConfigError> {
-    const FLAG: &str = "--callback-key-file";
+/// The keys of tokens for browsers, as their files are now; None if there are none.
+pub fn callback_keys(settings: &Settings) -> Result<Option<callback::Keys>, ConfigError> {
     let key = |path: &PathBuf| {
-        let key = secret_from_file(FLAG, path)?;
-        callback::Key::new(&key).map_err(|e| wrong(format!("{FLAG} {}: {e}", path.display())))
+        let key = secret_from_file(CALLBACK_KEY_FILE, path)?;
+        callback::Key::new(&key).map_err(|e| wrong(format!("{CALLBACK_KEY_FILE} {}: {e}", path.display())))
     };
     let keys = settings.callback_key_file.iter().flatten().map(key).collect::<Result<_, _>>()?;
+    Ok(callback::Keys::new(keys))
+}
+
+const CALLBACK_KEY_FILE: &str = "--callback-key-file";
+
+fn callback(settings: &Settings) -> Result<Option<callback::Settings>, ConfigError> {
     let origins: Vec<String> = settings.callback_origin.iter().flatten().cloned().collect();
     if let Some(origin) = origins.iter().find(|origin| !is_origin(origin)) {
         return Err(wrong(format!(
@@ -231,13 +245,13 @@ fn callback(settings: &Settings) -> Result<Option<callback::Settings>, ConfigErr
     if longest_ttl < Duration::from_secs(1) || longest_ttl > LONGEST_TOKEN_TTL {
         return Err(wrong("--callback-token-ttl has to be from 1s to 30d".into()));
     }
-    let Some(keys) = callback::Keys::new(keys) else {
+    let Some(keys) = callback_keys(settings)? else {
         if origins.is_empty() {
             return Ok(None);
         }
-        return Err(wrong(format!("--callback-origin is set, and callbacks are off: set {FLAG} as well")));
+        return Err(wrong(format!("--callback-origin is set, and callbacks are off: set {CALLBACK_KEY_FILE} as well")));
     };
-    let tokens = callback::Tokens { keys, origins: callback::Origins(origins), longest_ttl };
+    let tokens = callback::Tokens::new(keys, callback::Origins(origins), longest_ttl);
     Ok(Some(callback::Settings { tokens, rate: filled(settings.callback_rate) }))
 }
 

@@ -6,7 +6,7 @@
 use std::{
     fs,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use rustls::{
@@ -16,6 +16,8 @@ use rustls::{
         CertificateDer, PrivateKeyDer,
         pem::{self, PemObject},
     },
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
 };
 
 /// What the public listener speaks.
@@ -47,11 +49,50 @@ pub enum TlsError {
     Setup(#[from] rustls::Error),
 }
 
-/// The configuration for the certificate chain and the key in these PEM files.
+/// The certificate that a listener shows; connections that are being made when it changes have the one or the other.
+#[derive(Debug)]
+pub struct Certificate {
+    shown: RwLock<Arc<CertifiedKey>>,
+}
+
+impl Certificate {
+    fn new(certified: CertifiedKey) -> Arc<Self> {
+        Arc::new(Self { shown: RwLock::new(Arc::new(certified)) })
+    }
+
+    /// From now on the certificate chain and the key in these PEM files are shown.
+    ///
+    /// # Errors
+    /// As [`load`]; nothing changes then.
+    pub fn replace(&self, certificate: &Path, key: &Path) -> Result<(), TlsError> {
+        let certified = Arc::new(certified(certificate, key)?);
+        *self.shown.write().unwrap_or_else(PoisonError::into_inner) = certified;
+        Ok(())
+    }
+}
+
+impl ResolvesServerCert for Certificate {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.shown.read().unwrap_or_else(PoisonError::into_inner)))
+    }
+}
+
+/// How a listener speaks TLS.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    pub config: Arc<ServerConfig>,
+    pub certificate: Arc<Certificate>,
+}
+
+/// TLS with the certificate chain and the key in these PEM files.
 ///
 /// # Errors
 /// Each names the file and what is wrong with it.
-pub fn load(certificate: &Path, key: &Path, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn load(certificate: &Path, key: &Path, alpn: &[&[u8]]) -> Result<Tls, TlsError> {
+    configure(certified(certificate, key)?, alpn)
+}
+
+fn certified(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
     let chain = CertificateDer::pem_slice_iter(&read(certificate)?)
         .collect::<Result<Vec<_>, _>>()
         .map_err(|_| TlsError::Malformed { path: certificate.to_owned() })?;
@@ -62,14 +103,11 @@ pub fn load(certificate: &Path, key: &Path, alpn: &[&[u8]]) -> Result<Arc<Server
         pem::Error::NoItemsFound => TlsError::NoKey { path: key.to_owned() },
         _ => TlsError::Malformed { path: key.to_owned() },
     })?;
-    configure(chain, private, alpn).map_err(|error| match error {
-        TlsError::Setup(rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
+    CertifiedKey::from_der(chain, private, &ring::default_provider()).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
             TlsError::Mismatch { certificate: certificate.to_owned(), key: key.to_owned() }
         }
-        TlsError::Setup(source) => {
-            TlsError::Unusable { certificate: certificate.to_owned(), key: key.to_owned(), source }
-        }
-        other => other,
+        source => TlsError::Unusable { certificate: certificate.to_owned(), key: key.to_owned(), source },
     })
 }
 
@@ -78,24 +116,22 @@ pub fn load(certificate: &Path, key: &Path, alpn: &[&[u8]]) -> Result<Arc<Server
 ///
 /// # Errors
 /// If a name can't be in a certificate.
-pub fn self_signed(names: &[String], alpn: &[&[u8]]) -> Result<(Arc<ServerConfig>, String), TlsError> {
+pub fn self_signed(names: &[String], alpn: &[&[u8]]) -> Result<(Tls, String), TlsError> {
     let made = rcgen::generate_simple_self_signed(names)?;
     let key = PrivateKeyDer::from(made.signing_key);
-    Ok((configure(vec![made.cert.der().clone()], key, alpn)?, made.cert.pem()))
+    let certified = CertifiedKey::from_der(vec![made.cert.der().clone()], key, &ring::default_provider())?;
+    Ok((configure(certified, alpn)?, made.cert.pem()))
 }
 
-fn configure(
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-    alpn: &[&[u8]],
-) -> Result<Arc<ServerConfig>, TlsError> {
+fn configure(certified: CertifiedKey, alpn: &[&[u8]]) -> Result<Tls, TlsError> {
+    let certificate = Certificate::new(certified);
     let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
-        .with_single_cert(chain, key)?;
+        .with_cert_resolver(Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>);
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
     config.ticketer = ring::Ticketer::new()?;
-    Ok(Arc::new(config))
+    Ok(Tls { config: Arc::new(config), certificate })
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
@@ -122,7 +158,7 @@ mod tests {
         let cut = write("cut.pem", &ours.signing_key.serialize_pem()[..90]);
         let missing = directory.path().join("missing.pem");
 
-        assert_eq!(load(&certificate, &key, ALPN_WEB).unwrap().alpn_protocols, ALPN_WEB);
+        assert_eq!(load(&certificate, &key, ALPN_WEB).unwrap().config.alpn_protocols, ALPN_WEB);
         assert!(matches!(load(&missing, &key, ALPN_WEB), Err(TlsError::Unreadable { path, .. }) if path == missing));
         assert!(matches!(load(&key, &key, ALPN_WEB), Err(TlsError::NoCertificate { path }) if path == key));
         assert!(
@@ -130,6 +166,13 @@ mod tests {
         );
         assert!(matches!(load(&certificate, &cut, ALPN_WEB), Err(TlsError::Malformed { path }) if path == cut));
         assert!(matches!(load(&certificate, &other_key, ALPN_WEB), Err(TlsError::Mismatch { .. })));
+
+        let shown = load(&certificate, &key, ALPN_WEB).unwrap().certificate;
+        let first = || shown.shown.read().unwrap().cert[0].to_vec();
+        assert!(shown.replace(&certificate, &other_key).is_err());
+        assert_eq!(first(), ours.cert.der().to_vec(), "what can't be used changes nothing");
+        shown.replace(&write("next.pem", &other.cert.pem()), &other_key).unwrap();
+        assert_eq!(first(), other.cert.der().to_vec());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the intake counts. The labels are the endpoints that are configured and the outcomes there are: no request adds
 //! any.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -13,7 +13,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use super::outcome::Outcome;
+use super::{outcome::Outcome, signature::Secret};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct OutcomeLabels {
@@ -26,11 +26,18 @@ struct EndpointLabels {
     endpoint: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SecretLabels {
+    endpoint: String,
+    secret: String,
+}
+
 /// The intake's metrics, registered.
 #[derive(Clone, Debug)]
 pub struct Metrics {
     webhooks: Family<OutcomeLabels, Counter>,
     bytes: Family<EndpointLabels, Counter>,
+    secrets: Family<SecretLabels, Counter>,
     time_to_durable: Histogram,
 }
 
@@ -41,12 +48,18 @@ impl Metrics {
         let metrics = Self {
             webhooks: Family::default(),
             bytes: Family::default(),
+            secrets: Family::default(),
             // From half a millisecond to 16 seconds.
             time_to_durable: Histogram::new(exponential_buckets(0.0005, 2.0, 16)),
         };
         // The library adds `_total` to counters.
         registry.register("smile_relay_webhooks", "Webhooks by what became of them", metrics.webhooks.clone());
         registry.register("smile_relay_webhook_bytes", "Bytes of verified bodies", metrics.bytes.clone());
+        registry.register(
+            "smile_relay_webhook_secret_uses",
+            "Webhooks by the secret that verified them, by a name made from it: an old one that stays as it is can go",
+            metrics.secrets.clone(),
+        );
         registry.register(
             "smile_relay_time_to_durable_seconds",
             "From a webhook's head to its event on stable storage",
@@ -62,6 +75,8 @@ impl Metrics {
                 let labels = OutcomeLabels { endpoint: endpoint.to_owned(), result: outcome.name() };
                 self.webhooks.get_or_create_owned(&labels)
             }),
+            endpoint: endpoint.to_owned(),
+            secrets: self.secrets.clone(),
             bytes: self.bytes.get_or_create_owned(&EndpointLabels { endpoint: endpoint.to_owned() }),
             time_to_durable: self.time_to_durable.clone(),
         }
@@ -69,6 +84,8 @@ impl Metrics {
 }
 
 pub(super) struct EndpointMetrics {
+    endpoint: String,
+    secrets: Family<SecretLabels, Counter>,
     /// In the order of [`Outcome::ALL`].
     outcomes: [Counter; Outcome::ALL.len()],
     bytes: Counter,
@@ -76,6 +93,20 @@ pub(super) struct EndpointMetrics {
 }
 
 impl EndpointMetrics {
+    fn of_secret(&self, secret: &Secret) -> SecretLabels {
+        SecretLabels { endpoint: self.endpoint.clone(), secret: secret.id().to_owned() }
+    }
+
+    /// The counters of these secrets, in their order.
+    pub(super) fn uses(&self, secrets: &[Secret]) -> Arc<[Counter]> {
+        secrets.iter().map(|secret| self.secrets.get_or_create_owned(&self.of_secret(secret))).collect()
+    }
+
+    /// The secret is there no longer.
+    pub(super) fn forget(&self, secret: &Secret) {
+        self.secrets.remove(&self.of_secret(secret));
+    }
+
     pub(super) fn count(&self, outcome: Outcome) {
         self.outcomes[outcome as usize].inc();
     }

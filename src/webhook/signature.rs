@@ -2,7 +2,7 @@
 //!
 //! Nothing here looks into a body. Comparison takes the same time whatever is wrong, and every secret is tried.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderName};
@@ -15,7 +15,10 @@ type HmacSha512 = Hmac<Sha512>;
 
 /// A secret that Smile signs with, ready for use and unreadable.
 #[derive(Clone)]
-pub struct Secret(HmacSha512);
+pub struct Secret {
+    mac: HmacSha512,
+    id: Arc<str>,
+}
 
 /// A secret without a byte: anybody could sign with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -29,7 +32,15 @@ impl Secret {
         if secret.is_empty() {
             return Err(EmptySecret);
         }
-        Ok(Self(HmacSha512::new_from_slice(secret).expect("HMAC takes keys of any length")))
+        let mac = HmacSha512::new_from_slice(secret).expect("HMAC takes keys of any length");
+        let id = mac.clone().chain_update(b"smile-relay secret id").finalize().into_bytes();
+        Ok(Self { mac, id: faster_hex::hex_string(&id[..4]).into() })
+    }
+
+    /// Tells secrets apart without telling what they are: 32 bits of an HMAC that is made with the secret, in hex.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
     }
 }
 
@@ -42,7 +53,7 @@ impl fmt::Debug for Secret {
 /// Signs a body as Smile does; the header has the lower-case hex of it.
 #[must_use]
 pub fn sign(secret: &Secret, body: &[u8]) -> [u8; SIGNATURE_BYTES] {
-    secret.0.clone().chain_update(body).finalize().into_bytes().into()
+    secret.mac.clone().chain_update(body).finalize().into_bytes().into()
 }
 
 /// Reads a signature from its hex, in either case, with or without spaces around it.
@@ -75,7 +86,7 @@ impl Verifier {
     #[must_use]
     pub fn new(secrets: &[Secret]) -> Option<Self> {
         let (first, others) = secrets.split_first()?;
-        Some(Self { first: first.0.clone(), others: others.iter().map(|secret| secret.0.clone()).collect() })
+        Some(Self { first: first.mac.clone(), others: others.iter().map(|secret| secret.mac.clone()).collect() })
     }
 
     /// The next bytes of the body.
@@ -86,12 +97,16 @@ impl Verifier {
         }
     }
 
-    /// True if any of the secrets signed what has come.
+    /// Which of the secrets signed what has come, if any did: its place among them.
     #[must_use]
-    pub fn verify(self, signature: &[u8; SIGNATURE_BYTES]) -> bool {
+    pub fn verify(self, signature: &[u8; SIGNATURE_BYTES]) -> Option<usize> {
         let fits = |mac: HmacSha512| mac.verify_slice(signature).is_ok();
         // All of them, without stopping at the one that fits.
-        self.others.into_iter().fold(fits(self.first), |any, other| fits(other) | any)
+        let first = fits(self.first).then_some(0);
+        self.others.into_iter().zip(1..).fold(first, |found, (other, at)| {
+            let other = fits(other).then_some(at);
+            found.or(other)
+        })
     }
 }
 
@@ -106,7 +121,7 @@ mod tests {
     fn verify(secrets: &[Secret], signature: &[u8; 64], body: &[u8]) -> bool {
         let mut verifier = Verifier::new(secrets).unwrap();
         body.chunks(3).for_each(|chunk| verifier.update(chunk));
-        verifier.verify(signature)
+        verifier.verify(signature).is_some()
     }
 
     #[test]
@@ -120,8 +135,10 @@ mod tests {
     #[test]
     fn any_of_the_secrets_verifies_and_no_other() {
         let secrets = [secret("a"), secret("b"), secret("c")];
-        for one in &secrets {
-            assert!(verify(&secrets, &sign(one, b"a body"), b"a body"));
+        for (at, one) in secrets.iter().enumerate() {
+            let mut verifier = Verifier::new(&secrets).unwrap();
+            verifier.update(b"a body");
+            assert_eq!(verifier.verify(&sign(one, b"a body")), Some(at));
         }
         assert!(!verify(&secrets, &sign(&secret("d"), b"a body"), b"a body"));
         assert!(Verifier::new(&[]).is_none());
@@ -160,5 +177,6 @@ mod tests {
     fn a_secret_is_not_empty_and_not_shown() {
         assert_eq!(Secret::new(b"").unwrap_err(), EmptySecret);
         assert_eq!(format!("{:?}", secret("hush")), "***");
+        assert_ne!(secret("hush").id(), secret("hash").id());
     }
 }

@@ -190,11 +190,17 @@ async fn each_endpoint_has_its_secrets_and_they_can_be_replaced() {
     };
     assert_eq!(ask("one", b"1").await, StatusCode::OK);
     assert_eq!(ask("two", b"2").await, StatusCode::OK);
-    rig.intake.replace_secrets("smile", vec![secret("three")]).unwrap();
+    let endpoint = |name: &str| Endpoint::new(name, vec![secret("three"), secret("two")], vec![]).unwrap();
+    rig.intake.replace_secrets(endpoint("smile")).unwrap();
     assert_eq!(ask("one", b"3").await, StatusCode::UNAUTHORIZED);
     assert_eq!(ask("three", b"4").await, StatusCode::OK);
-    assert!(rig.intake.replace_secrets("smile", vec![]).is_err());
-    assert!(rig.intake.replace_secrets("other", vec![secret("x")]).is_err());
+    assert!(rig.intake.replace_secrets(endpoint("other")).is_err());
+    let mut metrics = String::new();
+    prometheus_client::encoding::text::encode(&mut metrics, &rig.registry).unwrap();
+    let uses = |name: &str| format!("secret_uses_total{{endpoint=\"smile\",secret=\"{}\"}}", secret(name).id());
+    assert!(metrics.contains(&format!("{} 1", uses("three"))), "{metrics}");
+    assert!(metrics.contains(&format!("{} 1", uses("two"))), "kept, with what it has counted: {metrics}");
+    assert!(!metrics.contains(&uses("one")), "gone: {metrics}");
 }
 
 #[tokio::test]

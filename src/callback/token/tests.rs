@@ -10,11 +10,8 @@ fn key(fill: u8) -> Key {
 }
 
 fn tokens(keys: &[u8], origins: &[&str]) -> Tokens {
-    Tokens {
-        keys: Keys::new(keys.iter().map(|fill| key(*fill)).collect()).unwrap(),
-        origins: Origins(origins.iter().map(ToString::to_string).collect()),
-        longest_ttl: Duration::from_hours(12),
-    }
+    let keys = Keys::new(keys.iter().map(|fill| key(*fill)).collect()).unwrap();
+    Tokens::new(keys, Origins(origins.iter().map(ToString::to_string).collect()), Duration::from_hours(12))
 }
 
 fn request(user: &str) -> TokenRequest {
@@ -62,6 +59,11 @@ fn keys_are_rotated_and_revoked() {
     let new = tokens(&[2, 1], &[]).issue(request("u")).unwrap().token;
     assert!(tokens(&[2], &[]).verify(&new).is_ok());
     assert_eq!(tokens(&[1], &[]).verify(&new), Err(TokenError::Bad));
+    // While it runs, for all who hold them.
+    let running = tokens(&[1], &[]);
+    running.clone().replace_keys(Keys::new(vec![key(2)]).unwrap());
+    assert!(running.verify(&new).is_ok());
+    assert_eq!(running.verify(&old), Err(TokenError::Bad));
 }
 
 #[test]

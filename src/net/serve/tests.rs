@@ -204,8 +204,8 @@ fn connector(pem: &str, alpn: &[&[u8]]) -> TlsConnector {
 
 #[tokio::test]
 async fn tls_has_its_time_and_both_protocols() {
-    let (config, pem) = tls::self_signed(&["localhost".into()], tls::ALPN_WEB).unwrap();
-    let rig = rig_at("127.0.0.1:0", limits(), Some(config)).await;
+    let (tls, pem) = tls::self_signed(&["localhost".into()], tls::ALPN_WEB).unwrap();
+    let rig = rig_at("127.0.0.1:0", limits(), Some(tls.config)).await;
     let (_, after) = rest(&mut rig.connect().await).await;
     assert!((Duration::from_millis(150)..Duration::from_millis(700)).contains(&after), "no handshake: {after:?}");
 
