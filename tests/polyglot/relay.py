@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 
 from .waiting import PATIENCE, Failure, eventually, expect
 
@@ -26,14 +27,23 @@ def clean_environment():
     }
 
 
+# Ports that were handed out; with a lock, as languages run side by side.
+_given = set()
+_giving = threading.Lock()
+
+
 def free_port():
-    """A port that nobody uses, below those that the kernel gives to outgoing connections.
+    """A port that nobody uses, handed out once, below those that the kernel gives to outgoing connections.
 
     A client that tries again and again to reach a port of that range, while nobody listens there, can connect to
     itself, and then nobody can listen there either.
     """
     while True:
         port = random.randrange(15_000, 32_000)
+        with _giving:
+            if port in _given:
+                continue
+            _given.add(port)
         with socket.socket() as attempt:
             try:
                 attempt.bind(("127.0.0.1", port))

@@ -8,8 +8,8 @@ from ..log import held
 from ..waiting import eventually, expect
 from ..webhooks import Load, send, small
 
-# A delay that is longer than stopping may take.
-BACKOFF_MS, STOPPED_WITHIN = 4000, 3
+# A delay that is longer than stopping may take, which saves a cursor to a disk that others may keep busy.
+BACKOFF_MS, STOPPED_WITHIN = 6500, 6
 
 
 def during_backoff(stage):
