@@ -16,6 +16,8 @@ from .waiting import Failure
 def main():
     # Stages are closed, and leave nothing running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended by SIGTERM"))
+    # A shell has what it runs in the background ignore it, and so would the clients, which are stopped with it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     arguments = choice.parser("tests/polyglot.sh", __doc__, scenarios.SCENARIOS).parse_args()
     chosen = languages.named(choice.names(arguments.language))
     played = choice.matching(scenarios.SCENARIOS, arguments.only)
