@@ -3,6 +3,7 @@
 One thread owns all sockets, so that a reset is sent at once: nobody else holds the socket that it closes.
 """
 
+import errno
 import queue
 import select
 import selectors
@@ -39,8 +40,7 @@ class Proxy:
     def __init__(self, upstream):
         host, port = upstream.rsplit(":", 1)
         self._upstream = (host, int(port))
-        self._port = free_port()
-        self.address = f"127.0.0.1:{self._port}"
+        self._port = None
         # Connections accepted so far, and bytes passed on to clients.
         self.accepted = 0
         self.forwarded = 0
@@ -52,7 +52,15 @@ class Proxy:
         self._wake, self._woken = socket.socketpair()
         self._selector.register(self._woken, selectors.EVENT_READ)
         self._listener = None
-        self._listen()
+        while self._listener is None:
+            self._port = free_port()
+            try:
+                self._listen()
+            except OSError as error:
+                # Somebody else was quicker.
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        self.address = f"127.0.0.1:{self._port}"
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
