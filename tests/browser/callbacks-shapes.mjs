@@ -89,8 +89,8 @@ const rows = [
       [[{ uploads: null, userId: user }], { userId: user }],
       [['undefined', user], { userId: user }],
       [[null, user], { userId: user }],
-      // What Smile's bridge for iOS makes of onUIEvent.
-      [[{ ...uiEvent }], { userId: user }],
+      // What Smile's bridge for iOS makes of onUIEvent: nobody knows that it is no upload, so it is kept whole.
+      [[{ ...uiEvent }], { uploads: { text: JSON.stringify(uiEvent) } }],
       [[], {}],
     ],
   })),

@@ -245,8 +245,8 @@ scene('a page on another origin', async (here, step) => {
   const stranger = await here.come({ origin: here.stranger });
   await stranger.fire(...several(3));
   await here.refuses('origin_not_allowed');
-  // Its browser keeps the answer from it.
-  await stranger.isTold('unreachable');
+  // It may read how it is refused, and stops.
+  await stranger.isTold('origin_not_allowed');
   await stranger.fire(...several(3, 'b'));
   step('the named origin');
   const visitor = await here.come();
