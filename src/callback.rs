@@ -48,7 +48,7 @@ use self::{
 pub use self::{
     metrics::Metrics,
     origins::Origins,
-    token::{Key, KeyError, Keys, REQUEST_LIMITS, TokenRequest, Tokens},
+    token::{Key, KeyError, Keys, TokenRequest, Tokens},
 };
 use crate::{
     event::{pb::EventSource, record::Reporter},
@@ -205,10 +205,11 @@ impl Shared {
         let mut room = Arc::clone(&self.room).try_acquire_many_owned(0).map_err(|_| Outcome::Unavailable)?;
         let mut body = BytesMut::new();
         while let Some(piece) = pieces.frame().await {
-            let piece =
-                piece.map_err(
-                    |error| if error.is::<LengthLimitError>() { Outcome::TooLarge } else { Outcome::Incomplete },
-                )?;
+            let piece = match piece {
+                Ok(piece) => piece,
+                Err(error) if error.is::<LengthLimitError>() => return Err(Outcome::TooLarge),
+                Err(_) => return Err(Outcome::Incomplete),
+            };
             let Ok(piece) = piece.into_data() else { continue };
             let length = u32::try_from(piece.len()).map_err(|_| Outcome::TooLarge)?;
             let more = Arc::clone(&self.room).try_acquire_many_owned(length).map_err(|_| Outcome::Unavailable)?;
@@ -237,16 +238,17 @@ impl Shared {
             })
         });
         // They are polled in their order, and so queued in it; one fsync does for all.
+        let mut outcome = Outcome::Stored;
         for appended in join_all(appends).await {
             match appended {
                 Ok(Appended::Stored { .. }) => self.metrics.callbacks("stored", 1),
                 Ok(Appended::Repeated { .. }) => self.metrics.callbacks("duplicate", 1),
                 Ok(Appended::Conflicting { .. }) => self.metrics.callbacks("conflict", 1),
-                Err(AppendError::Full) => return Outcome::DiskFull,
-                Err(AppendError::Busy | AppendError::Closed) => return Outcome::Unavailable,
+                Err(AppendError::Full) => outcome = Outcome::DiskFull,
+                Err(AppendError::Busy | AppendError::Closed) => outcome = Outcome::Unavailable,
             }
         }
-        Outcome::Stored
+        outcome
     }
 }
 

@@ -214,8 +214,6 @@ impl Relay {
         let begun = Instant::now();
         let end = begun + config.drain_timeout.saturating_sub(LAST_STEPS);
         reloading.cancel();
-        // It ends at once, or after what it reads just now.
-        let _ = following.await;
         public.finish(begun + config.drain_timeout.mul_f64(PUBLIC_SHARE)).await;
         // Nobody waits for what is left then; Smile and the browsers send it again.
         let _ = timeout_at(end, intake.finish()).await;
@@ -228,6 +226,8 @@ impl Relay {
         if timeout_at(Instant::now().max(end) + LAST_STEPS, log.close()).await.is_err() {
             tracing::warn!("the log is held up and was not closed; what was acknowledged is stored");
         }
+        // It has ended long ago, unless a file that it reads hangs.
+        let _ = timeout_at(Instant::now(), following).await;
         probes.finish(Instant::now()).await;
         reporting.abort();
         let failed = matches!(&*log.health().borrow(), Health::Failed(_));

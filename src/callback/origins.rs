@@ -6,8 +6,7 @@ pub struct Origins(pub Vec<String>);
 
 impl Origins {
     /// Whether the configuration names it.
-    #[must_use]
-    pub fn names(&self, origin: &str) -> bool {
+    fn names(&self, origin: &str) -> bool {
         self.0.iter().any(|named| named == origin)
     }
 

@@ -28,13 +28,9 @@ const KEY_BYTES: usize = 32;
 const DEFAULT_TTL: Duration = Duration::from_hours(5);
 
 /// What a request for a token may hold.
-pub struct RequestLimits {
-    pub user_bytes: usize,
-    pub origins: usize,
-    pub label_bytes: usize,
-}
-
-pub const REQUEST_LIMITS: RequestLimits = RequestLimits { user_bytes: 256, origins: 20, label_bytes: 128 };
+const USER_BYTES: usize = 256;
+const ORIGINS: usize = 20;
+const LABEL_BYTES: usize = 128;
 
 /// A key that signs tokens.
 #[derive(Clone)]
@@ -171,20 +167,20 @@ impl Tokens {
         let TokenRequest { user, ttl, origins, session } = request;
         let mut violations = Vec::new();
         let mut refuse = |field: &str, why: String| violations.push(Violation::new(field, why));
-        if user.is_empty() || user.len() > REQUEST_LIMITS.user_bytes {
-            refuse("user_id", format!("it has to be of 1 to {} bytes", REQUEST_LIMITS.user_bytes));
+        if user.is_empty() || user.len() > USER_BYTES {
+            refuse("user_id", format!("it has to be of 1 to {USER_BYTES} bytes"));
         }
-        if session.len() > REQUEST_LIMITS.label_bytes {
-            refuse("session_label", format!("at most {} bytes are allowed", REQUEST_LIMITS.label_bytes));
+        if session.len() > LABEL_BYTES {
+            refuse("session_label", format!("at most {LABEL_BYTES} bytes are allowed"));
         }
         let ttl = ttl.unwrap_or(DEFAULT_TTL.min(self.longest_ttl));
         if ttl < Duration::from_secs(1) || ttl > self.longest_ttl {
             refuse("time_to_live", format!("it has to be from 1 s to {:?} (--callback-token-ttl)", self.longest_ttl));
         }
-        if origins.len() > REQUEST_LIMITS.origins {
-            refuse("allowed_origins", format!("at most {} are allowed", REQUEST_LIMITS.origins));
+        if origins.len() > ORIGINS {
+            refuse("allowed_origins", format!("at most {ORIGINS} are allowed"));
         }
-        for origin in origins.iter().take(REQUEST_LIMITS.origins) {
+        for origin in origins.iter().take(ORIGINS) {
             if !is_origin(origin) {
                 refuse("allowed_origins", "write each as browsers do: https://app.example.com, or null".into());
             } else if !self.origins.may_ask(origin) {
