@@ -18,7 +18,7 @@ use tonic::{
 use tonic_prost::ProstCodec;
 use tower::Service;
 
-use super::{SERVICE, Shared, read, reply, subscribe};
+use super::{SERVICE, Shared, access::Access, read, reply, subscribe};
 use crate::event::pb::GetRelayInfoRequest;
 
 /// The largest request: a filter with all its fields full of long names takes less.
@@ -56,14 +56,16 @@ impl Service<Request<Body>> for RelayService {
 }
 
 async fn answer(shared: Arc<Shared>, request: Request<Body>) -> Result<Response<Body>, Status> {
-    let call = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+    let call = request.uri().path().strip_prefix('/').and_then(|path| path.strip_prefix(SERVICE)).unwrap_or_default();
+    let call = call.to_owned();
+    let access = Access::of(&request)?;
     Ok(match call.as_str() {
-        "Subscribe" => reply::stream(subscribe::open(shared, message(request).await?).await?),
-        "ListEvents" => reply::stream(read::list_events(&shared, message(request).await?).await?),
-        "GetEvent" => reply::stream(read::get_event(shared, message(request).await?).await?),
-        "GetRelayInfo" => {
+        "/Subscribe" => reply::stream(subscribe::open(shared, message(request).await?, access).await?),
+        "/ListEvents" => reply::stream(read::list_events(&shared, message(request).await?, &access).await?),
+        "/GetEvent" => reply::stream(read::get_event(shared, message(request).await?, &access).await?),
+        "/GetRelayInfo" => {
             let GetRelayInfoRequest {} = message(request).await?;
-            reply::message(read::get_relay_info(&shared).await?)
+            reply::message(read::get_relay_info(&shared, &access).await?)
         }
         _ => return Err(Status::unimplemented("RelayService has no such call")),
     })
