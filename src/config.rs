@@ -6,6 +6,7 @@
 
 mod check;
 mod identity;
+mod public;
 mod secret_files;
 mod settings;
 
@@ -23,7 +24,12 @@ pub use self::{
     secret_files::SecretFiles,
     settings::{EndpointSettings, LogFormat, Settings, Span, Volume},
 };
-use crate::{callback, feed, log::embedded, net::Address, webhook};
+use crate::{
+    callback, feed,
+    log::embedded,
+    net::{Address, Limits},
+    webhook,
+};
 
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +47,8 @@ pub enum ConfigError {
 pub struct Config {
     pub public_listen: Address,
     pub public_security: PublicSecurity,
+    /// How many may connect, and through which proxies.
+    pub public_limits: Limits,
     pub grpc_listen: Vec<Address>,
     pub grpc_unix_mode: u32,
     pub grpc_tls: Option<CertifiedKeyFiles>,

@@ -202,7 +202,7 @@ impl Relay {
             routes = routes.merge(callbacks.router());
         }
         let tls = certificates.public.as_ref().map(|tls| Arc::clone(&tls.config));
-        let public = Listening::start(vec![(public, tls)], &routes, &Limits::public());
+        let public = Listening::start(vec![(public, tls)], &routes, &config.public_limits);
         let mut reloads = certificates.reloads(&config.public_security, config.grpc_tls.as_ref(), &reload_metrics);
         reloads.extend(secret_reloads(config.secret_files, &intake, tokens, &reload_metrics));
         reloads.extend(identity_reloads(config.identity, &identities, certificates.clients, &reload_metrics));

@@ -38,7 +38,6 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, header::CONTENT_ENCODING};
 use http_body::Body as _;
-use ipnet::IpNet;
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -52,13 +51,13 @@ use self::{
 };
 pub use self::{
     metrics::Metrics,
-    settings::{Endpoint, Pace, Settings, SettingsError},
+    settings::{Endpoint, Pace, SMILES_ADDRESS, Settings, SettingsError},
     signature::Secret,
 };
 use crate::{
     event::{envelope::Envelope, pb::EventSource, record::Reporter},
     log::{Log, NewRecord},
-    net::{Finish, Peer},
+    net::{Client, Finish, Networks},
 };
 
 /// The envelopes of larger bodies are read where it does not hold up other requests.
@@ -150,7 +149,7 @@ struct Door {
     /// Replaced as a whole; read once a request, to make its verifier.
     secrets: RwLock<Secrets>,
     /// Everybody if empty.
-    allow_peers: Vec<IpNet>,
+    allow_peers: Networks,
     metrics: EndpointMetrics,
     shared: Arc<Shared>,
 }
@@ -187,7 +186,7 @@ impl Door {
     async fn verified(&self, request: Request) -> Result<Verified, Outcome> {
         let began = Instant::now();
         let shared = &*self.shared;
-        let peer = request.extensions().get::<Peer>().and_then(|peer| peer.0).map(|peer| peer.ip().to_canonical());
+        let peer = request.extensions().get::<Client>().and_then(|client| client.0);
         if !self.allows(peer) {
             return Err(Outcome::Forbidden);
         }
@@ -208,10 +207,9 @@ impl Door {
         Ok(Verified { began, signature, content_encoding, body, room })
     }
 
-    /// Whether this peer may call. One without an address, on a Unix socket, is on no list.
+    /// Whether this peer may call. One whose address is not known is on no list.
     fn allows(&self, peer: Option<IpAddr>) -> bool {
-        let allows = |peer| self.allow_peers.iter().any(|network| network.contains(&peer));
-        self.allow_peers.is_empty() || peer.is_some_and(allows)
+        self.allow_peers.is_empty() || peer.is_some_and(|peer| self.allow_peers.contains(peer))
     }
 
     /// What verifies a body, and the counters of the secrets that it tries.
