@@ -7,6 +7,7 @@
 mod check;
 mod secret_files;
 mod settings;
+mod telemetry;
 
 use std::{
     net::SocketAddr,
@@ -19,8 +20,9 @@ use http::HeaderValue;
 pub use self::{
     secret_files::SecretFiles,
     settings::{EndpointSettings, LogFormat, Settings, Span, Volume},
+    telemetry::LevelFile,
 };
-use crate::{callback, feed, log::embedded, net::Address, webhook};
+use crate::{callback, feed, log::embedded, net::Address, telemetry::otlp, webhook};
 
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +56,10 @@ pub struct Config {
     pub max_stream_age: Option<Duration>,
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
+    /// None: nothing is sent to a collector.
+    pub otlp: Option<otlp::Settings>,
+    /// None: the log level stays as it is.
+    pub level_file: Option<LevelFile>,
     /// Settings that give up a protection, to be named in the log at start.
     pub insecure: Vec<&'static str>,
 }

@@ -16,6 +16,7 @@ use tonic::Status;
 
 use super::{
     Shared,
+    consumers::Reading,
     frame::{self, Frame},
     large::LargeMessage,
     reply::Piece,
@@ -70,6 +71,8 @@ pub struct Subscription {
     /// Up to which sequence a checkpoint has said that reports were removed before they were delivered; None if the stream
     /// wants no reports.
     said_removed: Option<u64>,
+    /// What others see of it; says that it has ended when it has.
+    reading: Reading,
     /// The stream's place among all; given back when it ends.
     _place: Place,
 }
@@ -144,6 +147,7 @@ pub async fn open(
         end: None,
         said_caught_up: false,
         said_removed,
+        reading: shared.metrics.consumers.begin(request.consumer, position.sequence),
         _place: Place { shared: Arc::clone(&shared), _permit: permit },
         shared,
     };
@@ -155,6 +159,9 @@ pub async fn open(
         let mut subscription = subscription?;
         let piece = subscription.next().await;
         let goes_on = matches!(piece, Piece::Data(_));
+        if let Piece::End(status) = &piece {
+            subscription.reading.ends(status);
+        }
         Some((piece, (None, goes_on.then_some(subscription))))
     }))
 }
@@ -211,6 +218,7 @@ impl Subscription {
     /// The next message; an error is how the stream ends, with OK among them.
     async fn next_message(&mut self) -> Result<Bytes, Status> {
         loop {
+            self.reading.stands_at(self.position.sequence);
             self.mind_draining();
             if self.until.is_some_and(|until| self.position.sequence >= until) {
                 let draining = self.shared.drain.is_cancelled();
@@ -286,7 +294,7 @@ impl Subscription {
         {
             self.position = entry.at;
             let is_wanted = self.filter.lets_pass(&entry.traits);
-            self.shared.metrics.delivered_events.inc_by(is_wanted.into());
+            self.delivered(is_wanted.into());
             return Ok(is_wanted.then(|| message.clone()));
         }
         let wanted = |content: &Content| match content {
@@ -332,7 +340,7 @@ impl Subscription {
                     let (head, rest) = LargeMessage::begin(entry.at.sequence, &size, self.include_raw);
                     self.sending = Some(rest);
                     self.position = entry.at;
-                    self.shared.metrics.delivered_events.inc();
+                    self.delivered(1);
                     return Ok(Some(head));
                 }
             }
@@ -343,7 +351,7 @@ impl Subscription {
         if has_all {
             self.position = page.past(self.position, until);
         }
-        self.shared.metrics.delivered_events.inc_by(events);
+        self.delivered(events);
         if message.is_empty() {
             return Ok(None);
         }
@@ -352,6 +360,11 @@ impl Subscription {
             message.push_message(2, &checkpoint);
         }
         Ok(Some(message.finish()))
+    }
+
+    fn delivered(&mut self, events: u64) {
+        self.shared.metrics.delivered_events.inc_by(events);
+        self.reading.delivered(events);
     }
 
     /// The message that all streams share which may send this event and have nothing to send with it, as live ones.
