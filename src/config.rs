@@ -9,6 +9,7 @@ mod identity;
 mod public;
 mod secret_files;
 mod settings;
+mod telemetry;
 
 use std::{
     net::SocketAddr,
@@ -23,11 +24,13 @@ pub use self::{
     identity::IdentitySettings,
     secret_files::SecretFiles,
     settings::{EndpointSettings, LogFormat, Settings, Span, Volume},
+    telemetry::LevelFile,
 };
 use crate::{
     callback, feed,
     log::embedded,
     net::{Address, Limits},
+    telemetry::otlp,
     webhook,
 };
 
@@ -68,6 +71,10 @@ pub struct Config {
     pub identity: Option<IdentitySettings>,
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
+    /// None: nothing is sent to a collector.
+    pub otlp: Option<otlp::Settings>,
+    /// None: the log level stays as it is.
+    pub level_file: Option<LevelFile>,
     /// Settings that give up a protection, to be named in the log at start.
     pub insecure: Vec<&'static str>,
 }

@@ -12,6 +12,7 @@
 //! tail has moved, so that a live subscriber finds what it waits for without asking anybody.
 
 mod cache;
+mod metrics;
 mod page;
 mod tail;
 
@@ -22,6 +23,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::cache::Cache;
 pub use self::{
+    metrics::Metrics,
     page::{Content, Entry, LEAST_EVENT_BYTES, PAGE_EVENTS, Page, Size},
     tail::Tail,
 };
@@ -58,14 +60,16 @@ pub struct Feed {
     wake: Arc<Notify>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    metrics: Metrics,
 }
 
 impl Feed {
     /// Starts to follow the log. Needs a runtime.
     #[must_use]
-    pub fn start(log: Arc<dyn Log>, settings: &Settings) -> Self {
+    pub fn start(log: Arc<dyn Log>, settings: &Settings, metrics: Metrics) -> Self {
         let tasks = TaskTracker::new();
         let head = *log.head().borrow();
+        metrics.starts_after(head.sequence);
         let feed = Self {
             pages: Cache::new(settings.page_cache_bytes, tasks.clone()),
             large: Cache::new(settings.large_cache_bytes, tasks.clone()),
@@ -73,6 +77,7 @@ impl Feed {
             tail: Arc::new(watch::Sender::new(Tail { head, page: None, unreadable: None })),
             wake: Arc::default(),
             stop: CancellationToken::new(),
+            metrics,
             tasks,
             log,
         };

@@ -10,6 +10,7 @@
 mod access;
 mod authorization;
 mod callback_tokens;
+mod consumers;
 mod frame;
 mod large;
 mod read;
@@ -35,7 +36,7 @@ use tonic_health::{
     server::HealthReporter,
 };
 
-use self::callback_tokens::CallbackTokens;
+use self::{callback_tokens::CallbackTokens, consumers::Consumers};
 use crate::{
     callback::Tokens,
     event::{
@@ -76,11 +77,12 @@ pub struct Metrics {
     streams: Gauge,
     delivered_events: Counter,
     delivered_bytes: Counter,
+    consumers: Consumers,
 }
 
 impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
+        let metrics = Self { consumers: Consumers::register(registry), ..Self::default() };
         registry.register("smile_relay_streams", "Open Subscribe streams", metrics.streams.clone());
         registry.register(
             "smile_relay_delivered_events",
@@ -130,6 +132,7 @@ pub fn router(
     };
     let streams = Arc::new(Semaphore::new(settings.max_streams));
     let web_origins = settings.web_origins.clone();
+    metrics.consumers.follow(feed.log().head());
     let callback_tokens = CallbackTokens(settings.callback_tokens.clone());
     let shared = Shared { feed, settings, metrics, streams, answers: Arc::new(Semaphore::new(read::AT_ONCE)), drain };
     let services = Routes::new(health)

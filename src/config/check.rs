@@ -6,7 +6,7 @@ use http::HeaderValue;
 
 use super::{
     CertifiedKeyFiles, Config, ConfigError, EndpointSettings, PublicSecurity, SecretFiles, Settings, identity, public,
-    secret_from_file,
+    secret_from_file, telemetry,
 };
 use crate::{
     callback, feed,
@@ -72,6 +72,8 @@ pub fn check(settings: Settings) -> Result<Config, ConfigError> {
         max_stream_age: settings.max_stream_age.map(|age| age.0),
         drain_delay: filled(settings.drain_delay).0,
         drain_timeout: filled(settings.drain_timeout).0,
+        otlp: telemetry::otlp(&settings)?,
+        level_file: None,
         log: log(settings)?,
         insecure,
     })

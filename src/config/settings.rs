@@ -182,9 +182,16 @@ pub struct Settings {
     /// How log lines are written [default: text on a terminal, else json]
     #[arg(long, env = "SMILE_RELAY_LOG_FORMAT", value_name = "FORMAT", help_heading = "Operation")]
     pub log_format: Option<LogFormat>,
-    /// error, warn, info, debug, trace, or directives as of tracing's EnvFilter [default: info]
+    /// error, warn, info, debug, trace, or directives as of tracing's EnvFilter. In the file it is read again when it
+    /// changes [default: info]
     #[arg(long, env = "SMILE_RELAY_LOG_LEVEL", value_name = "LEVEL", help_heading = "Operation")]
     pub log_level: Option<String>,
+    /// The OpenTelemetry collector that traces and metrics are sent to, over gRPC: http://HOST:4317, or https
+    #[arg(long, env = "SMILE_RELAY_OTLP_ENDPOINT", value_name = "URL", help_heading = "Operation")]
+    pub otlp_endpoint: Option<String>,
+    /// The part of webhooks that is traced, from 0 to 1; one with a trace context of its own is as that says [default: 0.01]
+    #[arg(long, env = "SMILE_RELAY_TRACE_SAMPLE", value_name = "RATIO", help_heading = "Operation")]
+    pub trace_sample: Option<f64>,
 
     /// Where events are kept: `embedded`, a database in the data directory [default: embedded]
     #[arg(long, env = "SMILE_RELAY_STORE", value_name = "STORE", help_heading = "Log")]
@@ -324,6 +331,7 @@ pub fn defaults() -> Settings {
         drain_delay: span(0),
         drain_timeout: span(20),
         log_level: Some("info".into()),
+        trace_sample: Some(0.01),
         store: Some("embedded".into()),
         data_dir: Some("./smile-relay-data".into()),
         lock_timeout: span(0),

