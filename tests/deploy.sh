@@ -22,8 +22,11 @@ echo "--- Dockerfile"
 hadolint deploy/Dockerfile
 
 echo "--- chart: lint"
+lint() { # chart, options... Helm reports also what it meets on the way and then takes for no error.
+  helm lint --strict "$@" > "$work/out" 2>&1 || { cat "$work/out" >&2; fail "helm lint $*"; }
+}
 for values in "$chart"/ci/*.yaml; do
-  helm lint --strict --quiet "$chart" -f "$values"
+  lint "$chart" -f "$values"
 done
 "$python" deploy/helm/readme.py --check
 if [ -e deploy/prometheus/alerts.yaml ]; then
@@ -35,7 +38,7 @@ service=$work/service
 cp -r deploy/helm/examples/service "$service"
 mkdir -p "$service/charts"
 cp -r "$chart" "$service/charts/smile-relay"
-helm lint --strict --quiet "$service"
+lint "$service"
 
 echo "--- chart: every shape"
 render() { # name, chart, options...
@@ -66,10 +69,10 @@ for name in shared shared-open sidecar service-socket; do
     case $file in
       *.crt) cp "$work/cert.pem" "$etc/$file" ;;
       *.key) cp "$work/key.pem" "$etc/$file" ;;
-      identities/*) cp "$work/config/$name/identities.toml" "$etc/$file" ;;
+      identities/*) sed "s|/etc/smile-relay|$etc|" "$work/config/$name/identities.toml" > "$etc/$file" ;;
       *) openssl rand -hex 32 > "$etc/$file" ;;
     esac
-  done < <(grep -o '/etc/smile-relay/[^"]*' "$work/config/$name/relay.toml" | sed 's|^/etc/smile-relay/||')
+  done < <(grep -oh '/etc/smile-relay/[^"]*' "$work/config/$name/"*.toml | sed 's|^/etc/smile-relay/||')
   sed "s|/etc/smile-relay|$etc|; s|/var/lib/smile-relay|$work|" "$work/config/$name/relay.toml" > "$work/relay.toml"
   "$relay" config check --config "$work/relay.toml" >/dev/null || fail "$name: the relay refuses its configuration"
   echo "$name"

@@ -165,22 +165,26 @@ def configuration(objects, pods, folder):
     """The file, and that each file which it names comes with the pod's volumes."""
     text = next(o["data"]["relay.toml"] for o in objects if o["kind"] == "ConfigMap" and "relay.toml" in o["data"])
     config = tomllib.loads(text)
+    written = text
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "relay.toml").write_text(text)
     for obj in objects:
         if obj["kind"] == "ConfigMap" and "identities.toml" in obj["data"]:
             tomllib.loads(obj["data"]["identities.toml"])
             (folder / "identities.toml").write_text(obj["data"]["identities.toml"])
+            written += obj["data"]["identities.toml"]
     volumes = [v for _, _, spec, _ in pods for v in spec.get("volumes") or [] if v["name"] == "smile-relay-config"]
     if not pods:
         return
-    there = {
-        f"/etc/smile-relay/{item['path']}"
-        for volume in volumes
-        for source in volume["projected"]["sources"]
-        for item in next(iter(source.values()))["items"]
-    }
-    named = set(re.findall(r"/etc/smile-relay/[^\"]+", text)) | {"/etc/smile-relay/relay.toml"}
+    there = set()
+    for source in (source for volume in volumes for source in volume["projected"]["sources"]):
+        # A token has its one path itself, the others a list of them.
+        items = [source["serviceAccountToken"]] if "serviceAccountToken" in source else next(iter(source.values()))["items"]
+        there |= {f"/etc/smile-relay/{item['path']}" for item in items}
+    if not (folder / "identities.toml").exists():
+        # An identities file that is not the chart's may name these.
+        there -= {"/etc/smile-relay/cluster/ca.crt", "/etc/smile-relay/cluster/token"}
+    named = set(re.findall(r"/etc/smile-relay/[^\"]+", written)) | {"/etc/smile-relay/relay.toml"}
     if named != there:
         problem(f"the configuration names {sorted(named - there)} that are not mounted; unused: {sorted(there - named)}")
     if not config["data-dir"].startswith("/var/lib/smile-relay/"):

@@ -49,26 +49,43 @@ unix:{{ .Values.grpc.unixSocket.directory }}/grpc.sock
 {{- with $v.grpc.webOrigins }}{{ $_ := set $config "grpc-web-origin" . }}{{ end -}}
 {{- if include "smile-relay.hasIdentities" . }}{{ $_ := set $config "identities" (printf "%s/identities/identities.toml" $etc) }}{{ end -}}
 {{- with $v.public.trustedProxies }}{{ $_ := set $config "trusted-proxy" . }}{{ end -}}
-{{- if $v.encryption.existingSecret }}{{ $_ := set $config "encryption-key-file" (printf "%s/encryption/keys" $etc) }}{{ end -}}
+{{- if $v.encryption.existingSecret }}{{ $_ := set $config "encryption-key-file" (include "smile-relay.files" (dict "in" "encryption" "keys" $v.encryption.keys) | fromJsonArray) }}{{ end -}}
 {{- with $v.otlp.endpoint }}{{ $_ := set $config "otlp-endpoint" . }}{{ end -}}
 {{- if $v.callbacks.existingSecret -}}
-{{- $files := list -}}
-{{- range $v.callbacks.keys }}{{ $files = append $files (printf "%s/callbacks/%s" $etc .) }}{{ end -}}
-{{- $_ := set $config "callback-key-file" $files -}}
+{{- $_ := set $config "callback-key-file" (include "smile-relay.files" (dict "in" "callbacks" "keys" $v.callbacks.keys) | fromJsonArray) -}}
 {{- with $v.callbacks.origins }}{{ $_ := set $config "callback-origin" . }}{{ end -}}
 {{- end -}}
 {{- $endpoints := dict -}}
 {{- range $name, $endpoint := $v.endpoints -}}
 {{- if $endpoint -}}
-{{- $files := list -}}
-{{- range $endpoint.keys | default (list "secret") }}{{ $files = append $files (printf "%s/endpoints/%s/%s" $etc $name .) }}{{ end -}}
-{{- $settings := dict "secret-files" $files -}}
+{{- $keys := $endpoint.keys | default (list "secret") -}}
+{{- $settings := dict "secret-files" (include "smile-relay.files" (dict "in" (printf "endpoints/%s" $name) "keys" $keys) | fromJsonArray) -}}
 {{- with $endpoint.allowPeers }}{{ $_ := set $settings "allow-peers" . }}{{ end -}}
 {{- $_ := set $endpoints $name $settings -}}
 {{- end -}}
 {{- end -}}
 {{- $_ := set $config "endpoints" $endpoints -}}
 {{- include "smile-relay.toml" (mergeOverwrite (deepCopy $v.config) $config) -}}
+{{- end -}}
+
+{{/* Paths of a Secret's entries, as JSON. */}}
+{{- define "smile-relay.files" -}}
+{{- $files := list -}}
+{{- $in := .in -}}
+{{- range .keys }}{{ $files = append $files (printf "%s/%s/%s" (include "smile-relay.etc" nil) $in .) }}{{ end -}}
+{{- toJson $files -}}
+{{- end -}}
+
+{{- define "smile-relay.identitiesToml" -}}
+{{- $config := deepCopy .Values.identities.config -}}
+{{- with .Values.identities.kubernetes -}}
+{{- if .enabled -}}
+{{- $etc := include "smile-relay.etc" nil -}}
+{{- $issuer := dict "issuer" .issuer "audiences" (list .audience) "jwks-url" .jwksUrl "ca-file" (printf "%s/cluster/ca.crt" $etc) "token-file" (printf "%s/cluster/token" $etc) -}}
+{{- $_ := set $config "issuers" (merge (dict "kubernetes" $issuer) (get $config "issuers" | default dict)) -}}
+{{- end -}}
+{{- end -}}
+{{- include "smile-relay.toml" $config -}}
 {{- end -}}
 
 {{/* The name of the value that sets a key of the relay's file in the chart's stead; nothing if `config` may hold it. */}}

@@ -63,11 +63,6 @@ volumeMounts:
   - name: smile-relay-socket
     mountPath: {{ .Values.grpc.unixSocket.directory }}
   {{- end }}
-  {{- if and (eq .Values.shape "shared") .Values.identities.clusterToken }}
-  - name: smile-relay-token
-    mountPath: /var/run/secrets/smile-relay
-    readOnly: true
-  {{- end }}
   {{- with .Values.extraVolumeMounts }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -157,8 +152,19 @@ seccompProfile:
       - secret:
           name: {{ .existingSecret }}
           items:
-            - {key: {{ .key }}, path: encryption/keys}
+            {{- range .keys }}
+            - {key: {{ . }}, path: encryption/{{ . }}}
+            {{- end }}
       {{- end }}
+      {{- end }}
+      {{- if .Values.identities.kubernetes.enabled }}
+      - serviceAccountToken:
+          path: cluster/token
+          expirationSeconds: 3600
+      - configMap:
+          name: kube-root-ca.crt
+          items:
+            - {key: ca.crt, path: cluster/ca.crt}
       {{- end }}
 {{- end -}}
 

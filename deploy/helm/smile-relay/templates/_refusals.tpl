@@ -118,6 +118,9 @@ chart; these would start and do harm, or never start without saying why.
 {{- if and (eq $v.shape "shared") (lt (int $v.terminationGracePeriodSeconds) (int $needed)) -}}
 {{- include "smile-relay.refuse" (printf "terminationGracePeriodSeconds: %v is less than drain.delaySeconds + drain.timeoutSeconds + 5: the relay would be killed while it still finishes. Set it to %v or more." $v.terminationGracePeriodSeconds $needed) -}}
 {{- end -}}
+{{- if and (eq $v.shape "shared") (not (get $v.endpoints $v.test.endpoint)) -}}
+{{- include "smile-relay.refuse" (printf "test.endpoint: %s is not among endpoints: name one of %s." $v.test.endpoint (keys $v.endpoints | sortAlpha | join ", ")) -}}
+{{- end -}}
 {{- if and $v.metrics.serviceMonitor.enabled (eq $v.shape "shared") $v.networkPolicy.enabled (not $v.networkPolicy.adminFrom) -}}
 {{- include "smile-relay.refuse" "metrics.serviceMonitor.enabled: true, and networkPolicy.adminFrom lets nobody in: name Prometheus there, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}], or set networkPolicy.enabled: false." -}}
 {{- end -}}
