@@ -13,6 +13,7 @@ pub mod filter;
 mod issues;
 mod json;
 pub mod record;
+pub mod redaction;
 mod schema;
 mod transcode;
 pub mod widget;

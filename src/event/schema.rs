@@ -98,6 +98,19 @@ impl Message {
         let at = self.names.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok()?;
         Some((self.names[at].1, &self.names[at].0))
     }
+
+    /// All names that JSON has for the fields.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The index of the field with the elements, of a list whose name for them JSON may leave out.
+    pub fn elements(&self) -> Option<usize> {
+        match self.shape {
+            Shape::List(at) | Shape::Page(at) => Some(at),
+            Shape::Object => None,
+        }
+    }
 }
 
 impl Schema {
