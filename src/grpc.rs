@@ -8,6 +8,7 @@ mod callback_tokens;
 mod frame;
 mod large;
 mod read;
+mod redacted;
 mod relay_service;
 mod reply;
 mod start;
@@ -91,9 +92,10 @@ impl Metrics {
 }
 
 /// What all requests share.
+#[derive(Clone)]
 struct Shared {
     feed: Feed,
-    settings: Settings,
+    settings: Arc<Settings>,
     metrics: Metrics,
     /// Places for streams.
     streams: Arc<Semaphore>,
@@ -124,7 +126,8 @@ pub fn router(
     let streams = Arc::new(Semaphore::new(settings.max_streams));
     let web_origins = settings.web_origins.clone();
     let callback_tokens = CallbackTokens(settings.callback_tokens.clone());
-    let shared = Shared { feed, settings, metrics, streams, answers: Arc::new(Semaphore::new(read::AT_ONCE)), drain };
+    let (settings, answers) = (Arc::new(settings), Arc::new(Semaphore::new(read::AT_ONCE)));
+    let shared = Shared { feed, settings, metrics, streams, answers, drain };
     let services = Routes::new(health)
         .add_service(reflection().build_v1().expect("the build made them"))
         .add_service(reflection().build_v1alpha().expect("the build made them"))

@@ -18,7 +18,11 @@ use tonic::{
 use tonic_prost::ProstCodec;
 use tower::Service;
 
-use super::{SERVICE, Shared, read, reply, subscribe};
+use super::{
+    SERVICE, Shared, read,
+    redacted::{self, AsksForRawBody},
+    reply, status, subscribe,
+};
 use crate::event::pb::GetRelayInfoRequest;
 
 /// The largest request: a filter with all its fields full of long names takes less.
@@ -57,6 +61,7 @@ impl Service<Request<Body>> for RelayService {
 
 async fn answer(shared: Arc<Shared>, request: Request<Body>) -> Result<Response<Body>, Status> {
     let call = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
+    let shared = redacted::shared(shared, &request)?;
     Ok(match call.as_str() {
         "Subscribe" => reply::stream(subscribe::open(shared, message(request).await?).await?),
         "ListEvents" => reply::stream(read::list_events(&shared, message(request).await?).await?),
@@ -70,11 +75,16 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> Result<Response<
 }
 
 /// The one message of a request.
-async fn message<M: Message + Default + 'static>(request: Request<Body>) -> Result<M, Status> {
+async fn message<M: Message + Default + AsksForRawBody + 'static>(request: Request<Body>) -> Result<M, Status> {
     if request.headers().get("grpc-encoding").is_some_and(|coding| coding != "identity") {
         return Err(Status::unimplemented("requests can't be compressed; grpc-accept-encoding: identity"));
     }
+    let is_redacted = redacted::of(&request).is_some();
     let decoder = ProstCodec::<(), M>::default().decoder();
     let mut messages = Streaming::new_request(decoder, request.into_body(), None, Some(REQUEST_BYTES));
-    messages.message().await?.ok_or_else(|| Status::invalid_argument("the request holds no message"))
+    let message = messages.message().await?.ok_or_else(|| Status::invalid_argument("the request holds no message"))?;
+    if is_redacted && message.asks_for_raw_body() {
+        return Err(status::raw_body_refused());
+    }
+    Ok(message)
 }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::{event::filter::Violation, log::ReadError};
+use crate::{event::filter::Violation, feed::TooManyRedactions, log::ReadError};
 
 const DOMAIN: &str = "smile-relay";
 
@@ -121,6 +121,17 @@ pub fn too_many_lists(limit: usize) -> Status {
 pub fn list_not_taken(after: Duration) -> Status {
     let message = format!("the page was given up, as nothing of it was read for {after:?}; ask for it again");
     retryable(Code::ResourceExhausted, "TOO_MANY_STREAMS", &message, 1000)
+}
+
+/// A matter of a moment: no more can be configured, but those of streams that end now may still be in use.
+pub fn too_many_redactions(error: TooManyRedactions) -> Status {
+    retryable(Code::ResourceExhausted, "TOO_MANY_STREAMS", &error.to_string(), 1000)
+}
+
+/// Raw bodies hold what is removed. Says no more to the caller.
+pub fn raw_body_refused() -> Status {
+    tracing::warn!("a caller with a redaction has asked for raw bodies, and was refused");
+    Status::permission_denied("this identity may not do that; the relay's log says why")
 }
 
 fn final_status(code: Code, reason: &str, message: &str, metadata: HashMap<String, String>) -> Status {
