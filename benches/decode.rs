@@ -1,5 +1,6 @@
 //! What it costs to turn a stored webhook into an encoded event, beside what `serde_json` takes to read the same bytes:
-//! into plain structs for a small event, into a `Value` for a large one. All in one run, turn by turn, so that the ratios
+//! into plain structs for a small event, into a `Value` for a large one. And what it costs to make the form of it that a
+//! redaction leaves, beside decoding it again. All in one run, turn by turn, so that the ratios
 //! hold whatever the machine does besides. And the memory that a large event takes meanwhile, in a process of its own, as
 //! memory that was used before and freed would hide it. Exits with 1 if a goal is missed.
 
@@ -11,7 +12,7 @@ use std::{
 };
 
 use serde::Deserialize;
-use smile_relay::event::{cursor::LogId, encode, record::Record};
+use smile_relay::event::{cursor::LogId, encode, record::Record, redaction::Redaction};
 
 #[path = "../tests/support/payload.rs"]
 mod payload;
@@ -25,6 +26,7 @@ use record::received;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SMALL: &str = r#"{"id":"et-87b32fa00c334137aa08a5cebbecc3f3","version":1,"type":"ACCOUNT_CONNECTED","createdAt":"2026-11-16T01:02:09Z","data":{"userId":"tenantId-848a77e544ff4e37b4c1d18df5ff59b9","accountId":"a-c3fd87066d3f4766a048c0503cac6d04","loginName":"isagani.aragon@example.com","providers":["alon_ph"]}}"#;
+const LOG: LogId = LogId([5; 16]);
 /// The turns that are taken of each.
 const TURNS: usize = 60;
 
@@ -78,6 +80,11 @@ fn main() -> ExitCode {
         }],
     );
 
+    let redaction = Redaction::new(&["identity.fullName".to_owned(), "loginName".to_owned()]).expect("they are fields");
+    let (small_whole, large_whole) = (encode::whole(LOG, &small), encode::whole(LOG, &large));
+    let [redacted] = turns(20_000, &mut [&mut || drop(black_box(encode::redacted(&small_whole, &redaction)))]);
+    let [redacted_large] = turns(1, &mut [&mut || drop(black_box(encode::redacted(&large_whole, &redaction)))]);
+
     let rate = |time: Duration| large.body.len() as f64 / time.as_secs_f64() / 1e6;
     let of_structs = ours.as_secs_f64() / structs.as_secs_f64();
     let of_value = rate(ours_large) / rate(value);
@@ -93,6 +100,18 @@ fn main() -> ExitCode {
         rate(ours_large),
         rate(value)
     );
+    let of_small = redacted.as_secs_f64() / ours.as_secs_f64();
+    let of_large = redacted_large.as_secs_f64() / ours_large.as_secs_f64();
+    println!(
+        "| small event, redacted | {:.2} us | decoded and encoded: {:.2} us | {of_small:.2} | at most 1 |",
+        micros(redacted),
+        micros(ours)
+    );
+    println!(
+        "| large event, redacted | {:.0} MB/s | decoded and encoded: {:.0} MB/s | {of_large:.2} | at most 1 |",
+        rate(redacted_large),
+        rate(ours_large)
+    );
     let memory = memory_apart(&large.body);
     let of_body = memory / large.body.len() as f64;
     println!(
@@ -100,7 +119,8 @@ fn main() -> ExitCode {
         memory / 1e6,
         large.body.len() as f64 / 1e6
     );
-    let goals = [micros(ours) <= 3.0, of_structs <= 2.0, of_value >= 0.5, of_body <= 4.0];
+    let goals =
+        [micros(ours) <= 3.0, of_structs <= 2.0, of_value >= 0.5, of_small <= 1.0, of_large <= 1.0, of_body <= 4.0];
     if goals.iter().all(|&reached| reached) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
@@ -141,7 +161,7 @@ fn micros(time: Duration) -> f64 {
 }
 
 fn encoded(record: &Record) {
-    black_box(encode::whole(LogId([5; 16]), black_box(record)));
+    black_box(encode::whole(LOG, black_box(record)));
 }
 
 /// The median time of each, turn by turn, so that all meet the same weather.

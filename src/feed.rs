@@ -3,6 +3,8 @@
 //! Promises:
 //! - An event is decoded and encoded once, however many streams want it, as long as it stays in the cache; a page that
 //!   is missing is loaded once for all who wait for it.
+//! - Streams from which something is removed share their form of the events as well: it is made of the plain one, once for
+//!   each redaction in use, of which there are at most [`PROFILES_MOST`](crate::event::redaction::PROFILES_MOST).
 //! - A subscriber is never pushed to: it asks for what follows its position, and waits for the tail to move when there
 //!   is nothing. One that does not ask costs nothing here.
 //! - Memory is bounded: pages and large events are kept in caches of a fixed number of bytes.
@@ -14,6 +16,7 @@
 mod cache;
 mod metrics;
 mod page;
+mod profile;
 mod tail;
 
 use std::sync::Arc;
@@ -21,14 +24,21 @@ use std::sync::Arc;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::cache::Cache;
+use self::{
+    cache::Cache,
+    profile::{PLAIN, Profile, ProfileId, Profiles},
+};
 pub use self::{
     metrics::Metrics,
     page::{Content, Entry, LEAST_EVENT_BYTES, PAGE_EVENTS, Page, Size},
+    profile::TooManyRedactions,
     tail::Tail,
 };
 use crate::{
-    event::encode::{self, Encoded},
+    event::{
+        encode::{self, Encoded},
+        redaction::Redaction,
+    },
     log::{Log, Position, ReadError},
 };
 
@@ -44,14 +54,14 @@ pub struct Settings {
     pub large_cache_bytes: usize,
 }
 
-/// The feed. Cheap to clone; ends with `close`.
+/// The feed, as somebody may see it. Cheap to clone; ends with `close`.
 #[derive(Clone)]
 pub struct Feed {
     log: Arc<dyn Log>,
     /// Complete pages, by number.
-    pages: Cache<Page>,
+    pages: Cache<(ProfileId, u64), Page>,
     /// Large events, by sequence.
-    large: Cache<Encoded>,
+    large: Cache<(ProfileId, u64), Encoded>,
     /// Turns for encoding large events.
     large_turns: Arc<Semaphore>,
     /// The tail, published by its follower. Its receivers are the streams.
@@ -61,6 +71,9 @@ pub struct Feed {
     tasks: TaskTracker,
     stop: CancellationToken,
     metrics: Metrics,
+    profiles: Arc<Profiles>,
+    /// What is removed of what this hands out; None: nothing.
+    profile: Option<Arc<Profile>>,
 }
 
 impl Feed {
@@ -78,6 +91,8 @@ impl Feed {
             wake: Arc::default(),
             stop: CancellationToken::new(),
             metrics,
+            profiles: Arc::default(),
+            profile: None,
             tasks,
             log,
         };
@@ -91,9 +106,29 @@ impl Feed {
         &self.log
     }
 
+    /// This feed as those see it from whom `redaction` keeps something. That is in use for as long as the result is held.
+    ///
+    /// # Errors
+    /// If too many others are.
+    pub fn seen_through(&self, redaction: &Redaction) -> Result<Self, TooManyRedactions> {
+        let profile = if redaction.is_none() { None } else { Some(self.profiles.of(redaction)?) };
+        Ok(Self { profile, ..self.clone() })
+    }
+
+    fn plain(&self) -> Self {
+        Self { profile: None, ..self.clone() }
+    }
+
+    fn profile_id(&self) -> ProfileId {
+        self.profile.as_ref().map_or(PLAIN, |profile| profile.id)
+    }
+
     /// The tail, as it is and as it moves. Held by every stream for as long as it lasts.
     #[must_use]
     pub fn watch(&self) -> watch::Receiver<Tail> {
+        if let Some(profile) = &self.profile {
+            return profile.watch(&self.plain());
+        }
         let tail = self.tail.subscribe();
         self.wake.notify_one();
         tail
@@ -128,8 +163,19 @@ impl Feed {
                 return Err(ReadError("the relay ends".into()));
             }
         }
+        self.complete_page(number).await
+    }
+
+    async fn complete_page(&self, number: u64) -> Result<Arc<Page>, ReadError> {
         let feed = self.clone();
-        self.pages.get(number, async move { Page::load(&feed.log, number, None, u64::MAX).await }).await
+        let load = async move {
+            let Some(profile) = &feed.profile else { return Page::load(&feed.log, number, None, u64::MAX).await };
+            let log = Arc::clone(&feed.log);
+            let load = async move { Page::load(&log, number, None, u64::MAX).await };
+            let plain = feed.pages.get((PLAIN, number), load).await?;
+            profile.page(&plain, None).await
+        };
+        self.pages.get((self.profile_id(), number), load).await
     }
 
     /// A large event, encoded whole.
@@ -137,6 +183,27 @@ impl Feed {
     /// # Errors
     /// If the log can't be read. `Ok(None)` if the log holds no such event any more.
     pub async fn large(&self, sequence: u64) -> Result<Option<Arc<Encoded>>, ReadError> {
+        let encoded = match &self.profile {
+            None => self.large_whole(sequence).await?,
+            Some(profile) => {
+                let (feed, redaction) = (self.clone(), profile.redaction.clone());
+                let load = async move {
+                    let whole = feed.large_whole(sequence).await?;
+                    // Not before: who waits for the whole form must not keep others from making it.
+                    let turn = feed.large_turns.acquire_owned().await.map_err(|e| ReadError(e.to_string()))?;
+                    let encode = move || {
+                        let _turn = turn;
+                        encode::redacted(&whole, &redaction)
+                    };
+                    tokio::task::spawn_blocking(encode).await.map_err(|e| ReadError(e.to_string()))
+                };
+                self.large.get((profile.id, sequence), load).await?
+            }
+        };
+        Ok(Some(encoded).filter(|encoded| !encoded.plain.is_empty()))
+    }
+
+    async fn large_whole(&self, sequence: u64) -> Result<Arc<Encoded>, ReadError> {
         let (log, turns) = (Arc::clone(&self.log), Arc::clone(&self.large_turns));
         let load = async move {
             let _turn = turns.acquire_owned().await.map_err(|e| ReadError(e.to_string()))?;
@@ -146,8 +213,7 @@ impl Feed {
             let id = log.id();
             tokio::task::spawn_blocking(move || encode::whole(id, &record)).await.map_err(|e| ReadError(e.to_string()))
         };
-        let encoded = self.large.get(sequence, load).await?;
-        Ok(Some(encoded).filter(|encoded| !encoded.plain.is_empty()))
+        self.large.get((PLAIN, sequence), load).await
     }
 
     /// How large the event of `entry` is, and its stub: for a large event found out when first asked for.
@@ -175,3 +241,6 @@ impl Feed {
         self.tasks.wait().await;
     }
 }
+
+#[cfg(test)]
+pub mod tests;

@@ -15,7 +15,7 @@
 //! The webhooks' intake appends; the feed and the gRPC services read.
 
 #[cfg(test)]
-mod conformance;
+pub mod conformance;
 pub mod embedded;
 mod metrics;
 

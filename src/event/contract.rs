@@ -4,6 +4,7 @@
 mod fields;
 mod oddities;
 mod properties;
+mod redactions;
 mod tree;
 
 use std::sync::LazyLock;

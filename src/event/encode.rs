@@ -16,6 +16,7 @@ use super::{
     json::{self, Kind, NotJson, Reader},
     pb::{DecodeIssue, DecodeProblem, EventSource, OmittedReason},
     record::Record,
+    redaction::{self, Redaction},
     schema::{EventType, SCHEMA},
     timestamp,
     transcode::Decoder,
@@ -66,9 +67,7 @@ pub fn whole(log: LogId, record: &Record) -> Encoded {
     } else {
         put_body(&mut out, record, known);
     }
-    let plain = out.len() - HEAD_ROOM;
-    let head = HEAD_ROOM - (5 + 1 + encoded_len_varint(plain as u64));
-    put_message_head(&mut &mut out[head..HEAD_ROOM], plain);
+    let (plain, alone) = with_head(out);
     let length = |len: usize| 1 + encoded_len_varint(len as u64) + len;
     let digits = 2 * record.signature.len();
     let mut raw = Vec::with_capacity(length(record.body.len()) + length(digits));
@@ -79,9 +78,32 @@ pub fn whole(log: LogId, record: &Record) -> Encoded {
         raw.resize(start + digits, 0);
         faster_hex::hex_encode(&record.signature, &mut raw[start..]).expect("there is room for as many digits");
     }
+    Encoded { plain, raw: raw.into_boxed_slice().into(), alone }
+}
+
+/// An event that was written after room for its head: the event, and that with the head.
+fn with_head(mut out: Vec<u8>) -> (Bytes, Bytes) {
+    let plain = out.len() - HEAD_ROOM;
+    let head = HEAD_ROOM - (5 + 1 + encoded_len_varint(plain as u64));
+    put_message_head(&mut &mut out[head..HEAD_ROOM], plain);
     // Caches count an event by its length: a vector's spare room would be held uncounted.
     let alone = Bytes::from(out.into_boxed_slice()).split_off(head);
-    Encoded { plain: alone.slice(HEAD_ROOM - head..), raw: raw.into_boxed_slice().into(), alone }
+    (alone.slice(HEAD_ROOM - head..), alone)
+}
+
+/// The same event for those who may not see all of it: without what `redaction` names, and without what could hold that in
+/// any other form (see [`redaction`](super::redaction)). The rest is as in `whole`, byte for byte.
+#[must_use]
+pub fn redacted(whole: &Encoded, redaction: &Redaction) -> Encoded {
+    let mut out = Vec::with_capacity(HEAD_ROOM + whole.plain.len());
+    out.resize(HEAD_ROOM, 0);
+    redaction.put(&mut out, &whole.plain);
+    if out[HEAD_ROOM..] == whole.plain {
+        // Nothing of it had to go: the bytes are there already.
+        return Encoded { raw: Bytes::new(), ..whole.clone() };
+    }
+    let (plain, alone) = with_head(out);
+    Encoded { plain, raw: Bytes::new(), alone }
 }
 
 /// Encodes `record` without its content, for whoever does not want as many as `size` bytes.
@@ -89,11 +111,27 @@ pub fn whole(log: LogId, record: &Record) -> Encoded {
 pub fn omitted(log: LogId, record: &Record, size: u64) -> Bytes {
     let mut out = Vec::with_capacity(256);
     put_columns(&mut out, log, record, SCHEMA.event_type(record.source, &record.type_name));
-    wire::put_message(&mut out, 17, |out| {
+    put_omitted(&mut out, size);
+    out.into_boxed_slice().into()
+}
+
+/// What [`omitted`] gives, `stub`, of an event that has another size in another form.
+#[must_use]
+pub fn omitted_again(stub: &Bytes, size: u64) -> Bytes {
+    let mut out = Vec::with_capacity(stub.len());
+    redaction::put_without(&mut out, stub, OMITTED);
+    put_omitted(&mut out, size);
+    out.into_boxed_slice().into()
+}
+
+/// The field `Event.omitted`.
+const OMITTED: u32 = 17;
+
+fn put_omitted(out: &mut Vec<u8>, size: u64) {
+    wire::put_message(out, OMITTED, |out| {
         wire::put_varint(out, 1, OmittedReason::TooLarge as u64);
         wire::put_varint_unless_zero(out, 2, size);
     });
-    out.into_boxed_slice().into()
 }
 
 /// The number of a type name in `EventType`; 0 if it is not known.

@@ -18,23 +18,31 @@
 //! A path that matches nothing is a mistake, and not a redaction that removes nothing.
 
 mod paths;
+mod plan;
+mod remove;
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
-pub use paths::RedactionError;
+pub use self::paths::RedactionError;
+use self::plan::Plan;
 
 /// How many different redactions can be in force at once: each is an encoded form of the events that is kept beside the
 /// plain one.
 pub const PROFILES_MOST: usize = 8;
 
 /// A checked set of paths. Cheap to clone; equal to another one that names the same. The default removes nothing.
-#[derive(Clone, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Default)]
 pub struct Redaction(Option<Arc<Named>>);
 
-#[derive(PartialEq, Eq, Hash)]
 struct Named {
     /// Sorted, each once.
     paths: Vec<String>,
+    /// What they come to.
+    plan: Plan,
 }
 
 impl Redaction {
@@ -52,7 +60,8 @@ impl Redaction {
         let mut paths = paths.to_vec();
         paths.sort_unstable();
         paths.dedup();
-        Ok(Self(Some(Arc::new(Named { paths }))))
+        let plan = Plan::new(&paths);
+        Ok(Self(Some(Arc::new(Named { paths, plan }))))
     }
 
     /// True if nothing is removed.
@@ -66,6 +75,28 @@ impl Redaction {
     pub fn paths(&self) -> &[String] {
         self.0.as_ref().map_or(&[], |named| &named.paths)
     }
+
+    /// Puts `event`, an encoded `Event`, without what is removed.
+    pub(super) fn put(&self, out: &mut Vec<u8>, event: &[u8]) {
+        match &self.0 {
+            Some(named) => remove::put_event(out, event, &named.plan),
+            None => out.extend_from_slice(event),
+        }
+    }
+}
+
+impl PartialEq for Redaction {
+    fn eq(&self, other: &Self) -> bool {
+        self.paths() == other.paths()
+    }
+}
+
+impl Eq for Redaction {}
+
+impl Hash for Redaction {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.paths().hash(state);
+    }
 }
 
 impl fmt::Debug for Redaction {
@@ -73,6 +104,8 @@ impl fmt::Debug for Redaction {
         f.debug_tuple("Redaction").field(&self.paths()).finish()
     }
 }
+
+pub(super) use self::remove::put_without;
 
 #[cfg(test)]
 mod tests;

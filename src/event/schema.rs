@@ -142,6 +142,11 @@ impl Schema {
         }
     }
 
+    /// The content of all types, callbacks among them.
+    pub fn contents(&self) -> impl Iterator<Item = &EventType> {
+        self.types.values().chain(self.callbacks.values())
+    }
+
     /// Adds a message and those within it, each once, also where they contain themselves.
     fn message(&mut self, message: &MessageDescriptor, known: &mut HashMap<String, usize>) -> usize {
         if let Some(&at) = known.get(message.full_name()) {

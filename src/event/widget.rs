@@ -236,7 +236,7 @@ fn put_report(out: &mut Vec<u8>, record: &Record, known: Option<&EventType>, tex
 }
 
 /// The field of `Event.data` for callbacks that are not known.
-const OTHER: u32 = 299;
+pub const OTHER: u32 = 299;
 
 fn put_issues(out: &mut Vec<u8>, issues: Issues<'_>) {
     for issue in issues.found {

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -21,20 +22,20 @@ pub trait Weigh: Send + Sync + 'static {
 
 type Loading<V> = Shared<BoxFuture<'static, Result<Arc<V>, ReadError>>>;
 
-pub struct Cache<V> {
-    state: Arc<Mutex<State<V>>>,
+pub struct Cache<K, V> {
+    state: Arc<Mutex<State<K, V>>>,
     /// Loads run here, so that one who stops waiting does not stop those who wait with him.
     tasks: TaskTracker,
 }
 
-struct State<V> {
-    ready: LruCache<u64, Arc<V>>,
-    loading: HashMap<u64, Loading<V>>,
+struct State<K, V> {
+    ready: LruCache<K, Arc<V>>,
+    loading: HashMap<K, Loading<V>>,
     bytes: usize,
     budget: usize,
 }
 
-impl<V: Weigh> Cache<V> {
+impl<K: Copy + Eq + Hash + Send + 'static, V: Weigh> Cache<K, V> {
     pub fn new(budget: usize, tasks: TaskTracker) -> Self {
         let state = State { ready: LruCache::new_unbounded(), loading: HashMap::new(), bytes: 0, budget };
         Self { state: Arc::new(Mutex::new(state)), tasks }
@@ -43,7 +44,7 @@ impl<V: Weigh> Cache<V> {
     /// The value of `key`; by `load` if nobody has or loads it. A failure is not kept.
     pub async fn get(
         &self,
-        key: u64,
+        key: K,
         load: impl Future<Output = Result<V, ReadError>> + Send + 'static,
     ) -> Result<Arc<V>, ReadError> {
         let loading = {
@@ -71,14 +72,14 @@ impl<V: Weigh> Cache<V> {
     }
 
     /// Keeps a value that was made elsewhere.
-    pub fn put(&self, key: u64, value: Arc<V>) {
+    pub fn put(&self, key: K, value: Arc<V>) {
         lock(&self.state).put(key, value);
     }
 }
 
-impl<V: Weigh> State<V> {
+impl<K: Eq + Hash, V: Weigh> State<K, V> {
     /// The least recently used make room. A value larger than the whole budget is kept alone.
-    fn put(&mut self, key: u64, value: Arc<V>) {
+    fn put(&mut self, key: K, value: Arc<V>) {
         self.bytes += value.bytes();
         if let Some(before) = self.ready.insert(key, value) {
             self.bytes -= before.bytes();
@@ -92,14 +93,14 @@ impl<V: Weigh> State<V> {
     }
 }
 
-impl<V> Clone for Cache<V> {
+impl<K, V> Clone for Cache<K, V> {
     fn clone(&self) -> Self {
         Self { state: Arc::clone(&self.state), tasks: self.tasks.clone() }
     }
 }
 
 /// Nothing that runs under this lock can panic half-way.
-fn lock<V>(state: &Mutex<State<V>>) -> MutexGuard<'_, State<V>> {
+fn lock<K, V>(state: &Mutex<State<K, V>>) -> MutexGuard<'_, State<K, V>> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

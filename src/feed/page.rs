@@ -10,6 +10,7 @@ use crate::{
         encode::{self, Encoded},
         filter::Traits,
         record::Record,
+        redaction::Redaction,
     },
     log::{Log, LogId, Position, ReadError},
 };
@@ -104,11 +105,7 @@ impl Page {
         let bytes: usize = slice.records.iter().map(|record| record.body.len()).sum();
         let encode =
             move || -> Vec<_> { slice.records.into_iter().map(|record| Arc::new(Entry::new(id, record))).collect() };
-        let read = if bytes <= ENCODED_INLINE {
-            encode()
-        } else {
-            tokio::task::spawn_blocking(encode).await.map_err(|e| ReadError(e.to_string()))?
-        };
+        let read = encoded(bytes, encode).await?;
         // If retention has removed some of what was to be read now, what was read before it is of no use to anybody.
         let before = before.filter(|before| slice.floor.sequence <= before.through);
         let floor = before.map_or(slice.floor, |before| before.floor);
@@ -117,6 +114,17 @@ impl Page {
         let entries = before.map_or(&[][..], |before| &before.entries).iter().cloned().chain(read).collect();
         Ok(Self { number, floor, evicted, entries, through })
     }
+}
+
+/// What `encode` makes of so many bytes, off the runtime's threads if they are many.
+pub async fn encoded<T: Send + 'static>(
+    bytes: usize,
+    encode: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, ReadError> {
+    if bytes <= ENCODED_INLINE {
+        return Ok(encode());
+    }
+    tokio::task::spawn_blocking(encode).await.map_err(|e| ReadError(e.to_string()))
 }
 
 impl Entry {
@@ -129,6 +137,30 @@ impl Entry {
         let encoded = encode::whole(log, &record);
         let size = size(log, &record, &encoded);
         Self { at, traits, content: Content::Small { encoded, size }, columns: None }
+    }
+
+    /// The same event without what `redaction` removes.
+    #[must_use]
+    pub fn redacted(&self, redaction: &Redaction) -> Self {
+        let content = match &self.content {
+            Content::Small { encoded, size } => {
+                let encoded = encode::redacted(encoded, redaction);
+                let plain = encoded.plain.len();
+                let stub = size.stub.as_ref().filter(|_| plain > LEAST_EVENT_BYTES);
+                let stub = stub.map(|stub| encode::omitted_again(stub, plain as u64));
+                Content::Small { encoded, size: Size { plain, raw: 0, stub } }
+            }
+            Content::Large(_) => Content::Large(OnceLock::new()),
+        };
+        Self { at: self.at, traits: self.traits.clone(), content, columns: self.columns.clone() }
+    }
+
+    /// What the event takes of memory, in a page.
+    pub fn bytes(&self) -> usize {
+        match &self.content {
+            Content::Small { encoded, .. } => ENTRY_BYTES + encoded.bytes(),
+            Content::Large(_) => 2 * ENTRY_BYTES,
+        }
     }
 
     /// The size of the event, given its encoded form.
@@ -149,11 +181,7 @@ fn size(log: LogId, record: &Record, encoded: &Encoded) -> Size {
 
 impl Weigh for Page {
     fn bytes(&self) -> usize {
-        let of = |entry: &Arc<Entry>| match &entry.content {
-            Content::Small { encoded, .. } => ENTRY_BYTES + encoded.bytes(),
-            Content::Large(_) => 2 * ENTRY_BYTES,
-        };
-        self.entries.iter().map(of).sum::<usize>() + ENTRY_BYTES
+        self.entries.iter().map(|entry| entry.bytes()).sum::<usize>() + ENTRY_BYTES
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Feed, Page};
+use super::{Feed, Page, profile::PLAIN};
 use crate::log::{Position, ReadError};
 
 /// The follower reads all of what is new if it is at most as many pages; else it leaves those before the last one to
@@ -14,7 +14,7 @@ const PAGES_BEHIND: u64 = 16;
 const RETRY: Duration = Duration::from_secs(1);
 
 /// The end of the log.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Tail {
     /// The newest event.
     pub head: Position,
@@ -66,7 +66,7 @@ async fn advance(feed: &Feed, last: Option<&Arc<Page>>, at: Position) -> Result<
             let read = Arc::new(Page::load(&feed.log, number, before, at.sequence).await?);
             feed.metrics.read(&read);
             if read.is_complete() {
-                feed.pages.put(number, Arc::clone(&read));
+                feed.pages.put((PLAIN, number), Arc::clone(&read));
             }
             page = Some(read);
         }

@@ -18,7 +18,7 @@ use tonic::{
 use tonic_prost::ProstCodec;
 use tower::Service;
 
-use super::{SERVICE, Shared, access::Access, read, reply, subscribe};
+use super::{SERVICE, Shared, access::Access, read, redacted, reply, subscribe};
 use crate::event::pb::GetRelayInfoRequest;
 
 /// The largest request: a filter with all its fields full of long names takes less.
@@ -59,6 +59,7 @@ async fn answer(shared: Arc<Shared>, request: Request<Body>) -> Result<Response<
     let call = request.uri().path().strip_prefix('/').and_then(|path| path.strip_prefix(SERVICE)).unwrap_or_default();
     let call = call.to_owned();
     let access = Access::of(&request)?;
+    let shared = redacted::shared(shared, &access)?;
     Ok(match call.as_str() {
         "/Subscribe" => reply::stream(subscribe::open(shared, message(request).await?, access).await?),
         "/ListEvents" => reply::stream(read::list_events(&shared, message(request).await?, &access).await?),

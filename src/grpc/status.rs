@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::{event::filter::Violation, log::ReadError};
+use crate::{event::filter::Violation, feed::TooManyRedactions, log::ReadError};
 
 const DOMAIN: &str = "smile-relay";
 
@@ -160,6 +160,11 @@ pub fn too_many_starts(wait: Duration) -> Status {
     let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
     let message = "streams are opened too often by this caller (--stream-starts)";
     retryable(Code::ResourceExhausted, "TOO_MANY_STARTS", message, millis)
+}
+
+/// A matter of a moment: no more can be configured, but those of streams that end now may still be in use.
+pub fn too_many_redactions(error: TooManyRedactions) -> Status {
+    retryable(Code::ResourceExhausted, "TOO_MANY_STREAMS", &error.to_string(), 1000)
 }
 
 fn final_status(code: Code, reason: &str, message: &str, metadata: HashMap<String, String>) -> Status {

@@ -82,8 +82,8 @@ fn instead(name: &str, known: &BTreeSet<&'static str>, is_first: bool) -> String
         return format!("did you mean {nearest:?}?");
     }
     // At the start of a path any field of any message can stand: the content of types is what people begin with.
-    let contents = SCHEMA.types.values().map(|known| known.message).collect();
-    let listed = if is_first { self::known(&contents) } else { known.clone() };
+    let contents = || SCHEMA.types.values().map(|content| content.message).collect();
+    let listed = if is_first { self::known(&contents()) } else { known.clone() };
     let more = if listed.len() > LISTED { ", ..." } else { "" };
     format!("there are {}{more}", listed.into_iter().take(LISTED).collect::<Vec<_>>().join(", "))
 }
