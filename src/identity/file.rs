@@ -145,7 +145,7 @@ impl IdentityFile {
     /// # Errors
     /// Names the file, the line, and what to write instead.
     pub fn parse(path: &Path, text: &str) -> Result<Self, LoadError> {
-        let line = |at: usize| 1 + text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count();
+        let line = |at: usize| 1 + text.get(..at).map_or(0, |before| before.matches('\n').count());
         let file: RawFile = toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             LoadError::at(path, line(at), error.message().replace('\n', " "))

@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod files;
+pub mod identity;
 pub mod payload;
 pub mod program;
 pub mod stream;
