@@ -32,6 +32,7 @@ pub mod sign;
 pub mod stop;
 pub mod tail;
 mod tls;
+pub mod token;
 pub mod trigger;
 pub mod verify;
 
@@ -68,6 +69,7 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     Events(events::EventsArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
+    Token(token::TokenArgs),
     Config(Box<config::ConfigArgs>),
 }
 
@@ -187,6 +189,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Config(args) => config::run(*args),
         Command::Tail(args) => tail::run(&args).await,
         Command::Trigger(args) => trigger::run(&args).await,
+        Command::Token(args) => token::run(&args),
         Command::Sign(args) => sign::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Events(args) => events::run(&args).await,

@@ -5,11 +5,13 @@
 //! secrets are never printed. Read by `relay` alone, which hands each part its own settings.
 
 mod check;
+mod identity;
 mod secret_files;
 mod settings;
 
 use std::{
     net::SocketAddr,
+    num::NonZeroU32,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -17,6 +19,7 @@ use std::{
 use http::HeaderValue;
 
 pub use self::{
+    identity::IdentitySettings,
     secret_files::SecretFiles,
     settings::{EndpointSettings, LogFormat, Settings, Span, Volume},
 };
@@ -52,6 +55,9 @@ pub struct Config {
     pub feed: feed::Settings,
     pub max_streams: usize,
     pub max_stream_age: Option<Duration>,
+    pub stream_starts: NonZeroU32,
+    /// None: everybody may call who reaches a gRPC listener.
+    pub identity: Option<IdentitySettings>,
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
     /// Settings that give up a protection, to be named in the log at start.

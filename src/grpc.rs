@@ -3,7 +3,12 @@
 //! `RelayService` is served by hand (`relay_service`), as its answers are bytes that many streams share, cut into
 //! pieces that a stalled stream does not hold on to. The others are served as generated; health and reflection are tonic's own. Browsers get all of it by
 //! gRPC-Web, if their origin is named (`web`).
+//!
+//! No call reaches a service before it is known who makes it, and that it is granted (`authorization`). What of the log
+//! somebody sees is narrowed in the calls themselves (`access`).
 
+mod access;
+mod authorization;
 mod callback_tokens;
 mod frame;
 mod large;
@@ -42,6 +47,7 @@ use crate::{
         },
     },
     feed::Feed,
+    identity::Identities,
 };
 
 /// The full name of the service, as health checks name it.
@@ -105,7 +111,7 @@ struct Shared {
     drain: CancellationToken,
 }
 
-/// The services as an HTTP router. Streams end with UNAVAILABLE when `drain` is cancelled.
+/// The services as an HTTP router, for those whom `identities` let in. Streams end with UNAVAILABLE when `drain` is cancelled.
 ///
 /// # Panics
 /// Never: the descriptors that reflection serves were made by the build.
@@ -114,6 +120,7 @@ pub fn router(
     settings: Settings,
     metrics: Metrics,
     health: HealthServer<impl Health>,
+    identities: Identities,
     drain: CancellationToken,
 ) -> axum::Router {
     let reflection = || {
@@ -135,7 +142,7 @@ pub fn router(
         .add_service(CallbackTokenServiceServer::new(callback_tokens))
         .prepare()
         .into_axum_router();
-    web::router(services, web_origins)
+    web::router(authorization::router(services, identities), web_origins)
 }
 
 /// Says to health checks whether the services are ready.

@@ -8,6 +8,7 @@
 //! - [`log`]: the durable, ordered log. One trait; the embedded store is SQLite.
 //! - [`event`]: what an event is. Its received form, its typed protobuf view, cursors, filters. No I/O.
 //! - [`feed`]: the encoded, shared view of the log. Pages, caches, the tail.
+//! - [`identity`]: who calls, and what it may.
 //! - [`grpc`]: the services. Requests in, the feed's bytes out, errors mapped.
 //!
 //! And around them:
@@ -23,6 +24,8 @@ pub mod config;
 pub mod event;
 pub mod feed;
 pub mod grpc;
+pub mod identity;
+mod jws;
 pub mod log;
 pub mod net;
 pub mod relay;

@@ -11,11 +11,13 @@
 
 mod address;
 pub mod answer;
+mod client_ca;
 mod connection;
 mod finish;
 mod limits;
 mod listener;
 mod origin;
+mod peer;
 mod serve;
 mod stream;
 pub mod tls;
@@ -26,10 +28,12 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     address::{Address, AddressError},
+    client_ca::{ClientAuthorities, authorities},
     finish::Finish,
     limits::Limits,
     listener::{BindError, Listener},
     origin::{is_origin, is_web_origin},
+    peer::{Connection, PeerCertificate},
     serve::serve,
 };
 

@@ -27,16 +27,17 @@ mod reload;
 use self::reload::Reload;
 use crate::{
     callback,
-    config::{CertifiedKeyFiles, Config, PublicSecurity, SecretFiles},
+    config::{CertifiedKeyFiles, Config, IdentitySettings, PublicSecurity, SecretFiles},
     event::UnixMicros,
     feed::Feed,
     grpc,
+    identity::{self, Identities},
     log::{
         Health, Log,
         embedded::{Embedded, OpenError},
     },
     net::{
-        self, BindError, Limits, Listener, Stop,
+        self, BindError, ClientAuthorities, Limits, Listener, Stop,
         tls::{self, Tls, TlsError},
     },
     telemetry::admin::{self, LOG_FAILED, Readiness},
@@ -152,6 +153,7 @@ impl Relay {
         let callback_metrics = callback::Metrics::register(&mut registry);
         let reload_metrics = reload::Metrics::register(&mut registry);
         let grpc_metrics = grpc::Metrics::register(&mut registry);
+        let identity_metrics = identity::Metrics::register(&mut registry);
         let (health, health_service) = tonic_health::server::health_reporter();
         grpc::report_health(&health, false).await;
         let probes = admin::router(readiness.clone(), registry)
@@ -175,7 +177,14 @@ impl Relay {
             web_origins: config.grpc_web_origins,
             callback_tokens: config.callback.as_ref().map(|callback| callback.tokens.clone()),
         };
-        let routes = grpc::router(feed.clone(), settings, grpc_metrics, health_service, streams_drain.clone());
+        let identities = Identities::start(
+            config.identity.as_ref().map(|identity| identity.loaded.clone()),
+            certificates.clients.clone(),
+            identity::Rate { per_second: config.stream_starts, max_streams: config.max_streams },
+            identity_metrics,
+        );
+        let callers = identities.clone();
+        let routes = grpc::router(feed.clone(), settings, grpc_metrics, health_service, callers, streams_drain.clone());
         // A Unix socket is guarded by its permissions, and its clients expect plaintext.
         let tls_of = |address: &net::Address| {
             let tls = certificates.grpc.as_ref().filter(|_| !matches!(address, net::Address::Unix(_)));
@@ -196,6 +205,7 @@ impl Relay {
         let public = Listening::start(vec![(public, tls)], &routes, &Limits::public());
         let mut reloads = certificates.reloads(&config.public_security, config.grpc_tls.as_ref(), &reload_metrics);
         reloads.extend(secret_reloads(config.secret_files, &intake, tokens, &reload_metrics));
+        reloads.extend(identity_reloads(config.identity, &identities, certificates.clients, &reload_metrics));
         let reloading = CancellationToken::new();
         let following = tokio::spawn(reload::follow(reloads, reloading.clone()));
 
@@ -222,6 +232,7 @@ impl Relay {
         }
         streams_drain.cancel();
         streams.finish(end).await;
+        identities.close().await;
         feed.close().await;
         if timeout_at(Instant::now().max(end) + LAST_STEPS, log.close()).await.is_err() {
             tracing::warn!("the log is held up and was not closed; what was acknowledged is stored");
@@ -322,10 +333,35 @@ fn secret_reloads(
     reloads
 }
 
-/// What the listeners show.
+/// What to do when files change that say who may call.
+fn identity_reloads(
+    settings: Option<IdentitySettings>,
+    identities: &Identities,
+    authorities: Option<Arc<ClientAuthorities>>,
+    metrics: &reload::Metrics,
+) -> Vec<Reload> {
+    let Some(IdentitySettings { source, client_ca, .. }) = settings else { return Vec::new() };
+    let (of_files, of_authorities) = (identities.clone(), identities.clone());
+    let mut reloads = vec![Reload::new("identities", source.files(), metrics, move || {
+        of_files.replace(source.load().map_err(|e| e.to_string())?);
+        Ok(())
+    })];
+    reloads.extend(authorities.zip(client_ca).map(|(authorities, path)| {
+        Reload::new("grpc_client_ca", vec![path.clone()], metrics, move || {
+            authorities.replace(&path).map_err(|e| e.to_string())?;
+            of_authorities.changed();
+            Ok(())
+        })
+    }));
+    reloads
+}
+
+/// What the listeners show, and whom they trust.
 struct Certificates {
     public: Option<Tls>,
     grpc: Option<Tls>,
+    /// Who signs the certificates of gRPC clients.
+    clients: Option<Arc<ClientAuthorities>>,
     /// That of the public listener in PEM, if it was made up.
     self_signed: Option<String>,
 }
@@ -345,9 +381,16 @@ impl Certificates {
             }
             PublicSecurity::PlainHttp => (None, None),
         };
-        let grpc = config.grpc_tls.as_ref();
-        let grpc = grpc.map(|files| load("--grpc-tls-cert, --grpc-tls-key", files, tls::ALPN_GRPC)).transpose()?;
-        Ok(Self { public, grpc, self_signed })
+        let client_ca = config.identity.as_ref().and_then(|identity| identity.client_ca.as_ref());
+        let clients = client_ca
+            .map(|path| ClientAuthorities::load(path))
+            .transpose()
+            .map_err(|source| RelayError::Tls { flag: "--grpc-client-ca", source })?;
+        let grpc = config.grpc_tls.as_ref().map(|files| {
+            tls::load_for_grpc(&files.cert, &files.key, clients.clone())
+                .map_err(|source| RelayError::Tls { flag: "--grpc-tls-cert, --grpc-tls-key", source })
+        });
+        Ok(Self { public, grpc: grpc.transpose()?, clients, self_signed })
     }
 
     /// What to do when files with certificates change.

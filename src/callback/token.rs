@@ -3,8 +3,6 @@
 //! A token says for which user callbacks may be reported, from which origins, and until when. Nothing of it is kept here:
 //! it ends when it expires, or when its key is taken from the configuration.
 
-mod hs256;
-
 use std::{
     fmt,
     sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
@@ -18,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::Origins;
-use crate::{event::filter::Violation, net::is_origin};
+use crate::{event::filter::Violation, jws, net::is_origin};
 
 const ISSUER: &str = "smile-relay";
 const AUDIENCE: &str = "smile-relay/callbacks";
@@ -202,7 +200,7 @@ impl Tokens {
             origins,
             session,
         };
-        hs256::install();
+        jws::install();
         let Key { id, sign, .. } = self.keys().first.clone();
         let header = Header { kid: Some(id), ..Header::new(Algorithm::HS256) };
         let token = encode(&header, &claims, &sign).expect("claims are JSON, and keys sign");
@@ -214,7 +212,7 @@ impl Tokens {
     /// # Errors
     /// If it is not good, or no longer.
     pub fn verify(&self, token: &str) -> Result<Claims, TokenError> {
-        hs256::install();
+        jws::install();
         let kid = decode_header(token).ok().and_then(|header| header.kid).ok_or(TokenError::Bad)?;
         let key = self.keys().find(&kid).cloned().ok_or(TokenError::Bad)?;
         let mut validation = Validation::new(Algorithm::HS256);

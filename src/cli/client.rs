@@ -3,6 +3,8 @@
 //! Promises: the address is checked before anything is connected, and an unreachable relay is told from one that
 //! refuses. Connecting takes at most ten seconds, a call with one answer at most thirty.
 
+mod credentials;
+
 use std::{fmt, path::PathBuf, str::FromStr, time::Duration};
 
 use clap::Args;
@@ -10,6 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 use tonic::{
     Response, Status,
+    service::interceptor::InterceptedService,
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
 };
 use tower::service_fn;
@@ -20,7 +23,10 @@ use crate::event::{
     pb::relay_service_client::RelayServiceClient,
 };
 
-pub type Client = RelayServiceClient<Channel>;
+use self::credentials::Bearer;
+pub use self::credentials::CredentialArgs;
+
+pub type Client = RelayServiceClient<InterceptedService<Channel, Bearer>>;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -34,6 +40,8 @@ pub struct ClientArgs {
     /// Trust this CA (PEM) instead of the system's, for https addresses
     #[arg(long = "ca", value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    #[command(flatten)]
+    pub credentials: CredentialArgs,
 }
 
 /// Where a relay listens for gRPC.
@@ -55,7 +63,17 @@ pub enum ClientError {
     CaWithoutTls { address: Address },
     #[error("cannot read the CA file {}: {source}", path.display())]
     CaFile { path: PathBuf, source: std::io::Error },
-    #[error("cannot use the CA or the address {address}: {}", chain(source))]
+    #[error("--client-cert is of use only for an https:// address, and {address} is none")]
+    CertWithoutTls { address: Address },
+    #[error("cannot read the client certificate or its key {}: {source}", path.display())]
+    ClientCertFile { path: PathBuf, source: std::io::Error },
+    #[error("cannot read the token file {}: {source}", path.display())]
+    TokenFile { path: PathBuf, source: std::io::Error },
+    #[error("there is no token in the token file {}", path.display())]
+    Token { path: PathBuf },
+    #[error("the token would travel to {address} in plaintext: use https://, a loopback address or unix:/PATH")]
+    TokenInTheOpen { address: Address },
+    #[error("cannot use the CA, the client certificate or the address {address}: {}", chain(source))]
     Setup { address: Address, source: tonic::transport::Error },
     #[error("cannot reach the relay at {address}: {}; {}", chain(source), hint(&chain(source)))]
     Unreachable { address: Address, source: tonic::transport::Error },
@@ -128,9 +146,13 @@ impl ClientArgs {
     pub async fn connect(&self, receive_limit: usize) -> Result<Client, ClientError> {
         let address = || self.address.clone();
         let setup = |source| ClientError::Setup { address: address(), source };
+        let bearer = self.credentials.bearer(&self.address)?;
         let channel = match &self.address {
             address if self.ca.is_some() && !address.is_tls() => {
                 return Err(ClientError::CaWithoutTls { address: address.clone() });
+            }
+            address if self.credentials.has_certificate() && !address.is_tls() => {
+                return Err(ClientError::CertWithoutTls { address: address.clone() });
             }
             Address::Tcp { url, tls } => {
                 let mut endpoint = Endpoint::from_shared(url.clone()).map_err(setup)?;
@@ -152,15 +174,15 @@ impl ClientArgs {
             }
         };
         let channel = channel.map_err(|source| ClientError::Unreachable { address: address(), source })?;
-        Ok(Client::new(channel).max_decoding_message_size(receive_limit))
+        Ok(Client::new(InterceptedService::new(channel, bearer)).max_decoding_message_size(receive_limit))
     }
 
     fn tls(&self) -> Result<ClientTlsConfig, ClientError> {
         let Some(path) = &self.ca else {
-            return Ok(ClientTlsConfig::new().with_native_roots());
+            return self.credentials.certify(ClientTlsConfig::new().with_native_roots());
         };
         let pem = std::fs::read(path).map_err(|source| ClientError::CaFile { path: path.clone(), source })?;
-        Ok(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))
+        self.credentials.certify(ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem)))
     }
 }
 

@@ -10,7 +10,7 @@ use faster_hex::hex_string;
 
 use super::{
     CliError,
-    client::ClientArgs,
+    client::{ClientArgs, CredentialArgs},
     print::{Form, Printer},
     samples::SAMPLES,
     secret::Secret,
@@ -92,7 +92,8 @@ pub async fn run(args: DemoArgs) -> Result<(), CliError> {
 async fn show(args: &DemoArgs, public: &str, grpc: &str, secret: &str, certificate: PathBuf) -> Result<(), CliError> {
     eprintln!("A relay listens for webhooks on https://{public} and for gRPC on {grpc}.");
     eprintln!("Sending one webhook of each of the {} types to it; this is what subscribers get:\n", SAMPLES.len());
-    let client = ClientArgs { address: format!("http://{grpc}").parse()?, ca: None };
+    let client =
+        ClientArgs { address: format!("http://{grpc}").parse()?, ca: None, credentials: CredentialArgs::default() };
     let mut client = client.connect(16 << 20).await?;
     let request = SubscribeRequest {
         start: Some(Start::Position(StartPosition::Latest.into())),

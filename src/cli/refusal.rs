@@ -86,7 +86,9 @@ impl Refusal {
             "EVENT_NOT_FOUND" => "`smile-relay events list` shows what it holds",
             "TOO_MANY_STREAMS" | "TOO_MANY_STARTS" => "try again later, or end other streams",
             _ => match self.code() {
-                Code::Unauthenticated => "the relay wants to know who is calling",
+                Code::Unauthenticated => {
+                    "the relay wants to know who is calling: give a good --token-file, or --client-cert and --client-key"
+                }
                 Code::PermissionDenied => "ask whoever runs the relay to grant it",
                 Code::Unimplemented => "is --address the gRPC address of a smile-relay, and is it as new as this one?",
                 _ if self.is_unsent() => {

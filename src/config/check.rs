@@ -5,7 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use http::HeaderValue;
 
 use super::{
-    CertifiedKeyFiles, Config, ConfigError, EndpointSettings, PublicSecurity, SecretFiles, Settings, secret_from_file,
+    CertifiedKeyFiles, Config, ConfigError, EndpointSettings, PublicSecurity, SecretFiles, Settings, identity,
+    secret_from_file,
 };
 use crate::{
     callback, feed,
@@ -29,18 +30,8 @@ pub fn check(settings: Settings) -> Result<Config, ConfigError> {
         .iter()
         .map(|text| address("--grpc-listen", text))
         .collect::<Result<Vec<_>, _>>()?;
-    for listen in grpc_listen.iter().filter(|listen| !listen.is_local()) {
-        if grpc_tls.is_none() && settings.insecure_grpc != Some(true) {
-            return Err(wrong(format!(
-                "--grpc-listen {listen} is reachable from elsewhere and plaintext: whoever reaches it would read every \
-                 event; set --grpc-tls-cert and --grpc-tls-key, listen on loopback or unix:PATH, or allow it with \
-                 --insecure-grpc"
-            )));
-        }
-    }
-    if settings.insecure_grpc == Some(true) {
-        insecure.push("--insecure-grpc");
-    }
+    let identity = identity::check(&settings)?;
+    identity::check_listeners(&settings, &grpc_listen, identity.is_some(), &mut insecure)?;
     if settings.allow_any_filesystem == Some(true) {
         insecure.push("--allow-any-filesystem");
     }
@@ -75,6 +66,8 @@ pub fn check(settings: Settings) -> Result<Config, ConfigError> {
         callback: callback(&settings)?,
         feed: feed(&settings)?,
         max_streams,
+        stream_starts: filled(settings.stream_starts),
+        identity,
         max_stream_age: settings.max_stream_age.map(|age| age.0),
         drain_delay: filled(settings.drain_delay).0,
         drain_timeout: filled(settings.drain_timeout).0,

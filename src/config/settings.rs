@@ -119,6 +119,24 @@ pub struct Settings {
     #[arg(long, env = "SMILE_RELAY_FEED_CACHE", value_name = "BYTES", help_heading = "gRPC")]
     pub feed_cache: Option<Volume>,
 
+    /// A TOML file that says who may call the gRPC listeners, and what each may. Without it, everybody may who reaches one
+    #[arg(long, env = "SMILE_RELAY_IDENTITIES", value_name = "FILE", help_heading = "Identities")]
+    pub identities: Option<PathBuf>,
+    /// Authorities of client certificates, in PEM
+    #[arg(long, env = "SMILE_RELAY_GRPC_CLIENT_CA", value_name = "FILE", help_heading = "Identities")]
+    pub grpc_client_ca: Option<PathBuf>,
+    /// Hashes of bearer tokens, a line each: NAME sha256:HEX, as `smile-relay token NAME` prints it
+    #[arg(long, env = "SMILE_RELAY_GRPC_TOKEN_FILE", value_name = "FILE", help_heading = "Identities")]
+    pub grpc_token_file: Option<PathBuf>,
+    /// Streams that an identity (without identities: a connection) may open a second; ten times as many at once, or as
+    /// many as --max-streams [default: 100]
+    #[arg(long, env = "SMILE_RELAY_STREAM_STARTS", value_name = "N", help_heading = "Identities")]
+    pub stream_starts: Option<NonZeroU32>,
+    /// Allow gRPC with TLS beyond loopback without identities: whoever reaches it reads every event
+    #[arg(long, env = "SMILE_RELAY_INSECURE_GRPC_ANONYMOUS", help_heading = "Identities", num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub insecure_grpc_anonymous: Option<bool>,
+
     /// Probes and metrics [default: 127.0.0.1:8081]
     #[arg(long, env = "SMILE_RELAY_ADMIN_LISTEN", value_name = "ADDRESS", help_heading = "Operation")]
     pub admin_listen: Option<SocketAddr>,
@@ -262,6 +280,7 @@ pub fn defaults() -> Settings {
         grpc_unix_mode: Some("0660".into()),
         max_streams: Some(10_000),
         feed_cache: mib(64),
+        stream_starts: NonZeroU32::new(100),
         callback_token_ttl: span(12 * 3_600),
         callback_rate: NonZeroU32::new(10),
         callback_quota: mib(64),

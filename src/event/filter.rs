@@ -1,4 +1,6 @@
-//! Which events a request wants.
+//! Which events a request wants, and which its caller may see.
+
+mod scope;
 
 use std::collections::HashSet;
 
@@ -8,6 +10,8 @@ use super::{
     pb::{EventFilter, EventSource, EventType},
     record::Record,
 };
+
+pub use scope::Scope;
 
 /// Entries that each field of a filter may have.
 pub const ENTRIES: usize = 1_000;
@@ -45,6 +49,8 @@ pub struct Filter {
     user_ids: HashSet<String>,
     endpoints: HashSet<String>,
     sources: Vec<EventSource>,
+    /// What its owner may see; None: everything.
+    scope: Option<Scope>,
 }
 
 /// A field of a request that can't be followed, and what to do about it.
@@ -111,7 +117,15 @@ impl Filter {
             user_ids: filter.user_ids.into_iter().collect(),
             endpoints: filter.endpoints.into_iter().collect(),
             sources,
+            scope: None,
         })
+    }
+
+    /// This filter, for somebody who may see no more than `scope`: what it does not name is narrowed to that. None if it
+    /// names something else, or nothing is left.
+    #[must_use]
+    pub fn within(self, scope: &Scope) -> Option<Self> {
+        scope.has_all_of(&self).then(|| Self { scope: Some(scope.clone()), ..self })
     }
 
     /// Whether events from this source can pass at all.
@@ -129,6 +143,7 @@ impl Filter {
                 || self.type_names.contains(event.type_name.as_ref()))
             && (self.user_ids.is_empty() || self.user_ids.contains(event.user_id.as_ref()))
             && (self.endpoints.is_empty() || self.endpoints.contains(event.endpoint.as_ref()))
+            && self.scope.as_ref().is_none_or(|scope| scope.has(event))
     }
 }
 

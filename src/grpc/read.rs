@@ -12,6 +12,7 @@ use tonic::Status;
 
 use super::{
     Shared,
+    access::Access,
     frame::{self, Frame},
     large::LargeMessage,
     reply::Piece,
@@ -50,6 +51,7 @@ const TAKE_TIMEOUT: Duration = Duration::from_secs(10);
 pub async fn list_events(
     shared: &Shared,
     request: ListEventsRequest,
+    access: &Access,
 ) -> Result<impl Stream<Item = Piece> + Send + 'static, Status> {
     let mut violations = Vec::new();
     let max_event_bytes = max_event_bytes(request.max_event_bytes, &mut violations);
@@ -67,6 +69,7 @@ pub async fn list_events(
     if !violations.is_empty() {
         return Err(status::invalid(violations));
     }
+    let filter = access.narrow(filter, request.include_raw_body)?;
     let turn = turn(shared).await?;
     let mut tail = shared.feed.watch();
     let mut position = if request.page_token.is_empty() {
@@ -156,7 +159,9 @@ async fn collect(
 pub async fn get_event(
     shared: Arc<Shared>,
     request: GetEventRequest,
+    access: &Access,
 ) -> Result<impl Stream<Item = Piece> + Send + 'static, Status> {
+    access.check_raw_body(request.include_raw_body)?;
     let sequence = find(&shared, request.event).await?;
     let mut tail = shared.feed.watch();
     let position = Position { sequence: sequence - 1, check: 0 };
@@ -167,7 +172,8 @@ pub async fn get_event(
     }
     let page = shared.feed.page_after(position, &mut tail).await.map_err(|e| status::log_unavailable(&e))?;
     let entry = page.after(position, sequence).first().filter(|entry| entry.at.sequence == sequence).cloned();
-    let entry = entry.ok_or_else(status::event_not_found)?;
+    // To those who may not see it, it is not there.
+    let entry = entry.filter(|entry| access.sees(&entry.traits)).ok_or_else(status::event_not_found)?;
     let (first, rest) = match &entry.content {
         Content::Small { encoded, .. } => {
             let raw = if request.include_raw_body { encoded.raw.clone() } else { Bytes::new() };
@@ -222,10 +228,11 @@ async fn find(shared: &Shared, event: Option<get_event_request::Event>) -> Resul
 }
 
 /// GetRelayInfo.
-pub async fn get_relay_info(shared: &Shared) -> Result<Bytes, Status> {
+pub async fn get_relay_info(shared: &Shared, access: &Access) -> Result<Bytes, Status> {
     let log = shared.feed.log();
     let (earliest, latest) = (start::earliest(&shared.feed).await?, start::latest(&shared.feed));
     let mut endpoints = shared.settings.endpoints.clone();
+    endpoints.retain(|endpoint| access.sees_endpoint(endpoint));
     endpoints.sort();
     Ok(frame::of_message(&GetRelayInfoResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),

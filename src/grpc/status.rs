@@ -123,15 +123,48 @@ pub fn list_not_taken(after: Duration) -> Status {
     retryable(Code::ResourceExhausted, "TOO_MANY_STREAMS", &message, 1000)
 }
 
+/// Nobody who is known. Says no more: who is not let in is told nothing.
+pub fn unauthenticated() -> Status {
+    Status::unauthenticated("this relay needs to know who calls: a token or a client certificate that it knows")
+}
+
+/// Known, and not granted.
+pub fn permission_denied() -> Status {
+    Status::permission_denied("this identity may not do that; the relay's log says why")
+}
+
+pub fn keys_unavailable() -> Status {
+    retryable(
+        Code::Unavailable,
+        "IDENTITY_KEYS_UNAVAILABLE",
+        "the keys of the token's issuer can't be had just now; come back",
+        1000,
+    )
+}
+
+pub fn identity_expired() -> Status {
+    retryable(
+        Code::Unavailable,
+        "IDENTITY_EXPIRED",
+        "the identity has expired, or its grants have changed; come back with the last cursor and a good token or certificate",
+        0,
+    )
+}
+
+pub fn too_many_streams_of_one(limit: usize) -> Status {
+    let message = format!("this identity has {limit} streams open, which is its limit");
+    retryable(Code::ResourceExhausted, "TOO_MANY_STREAMS", &message, 5000)
+}
+
+pub fn too_many_starts(wait: Duration) -> Status {
+    let millis = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).saturating_add(1);
+    let message = "streams are opened too often by this caller (--stream-starts)";
+    retryable(Code::ResourceExhausted, "TOO_MANY_STARTS", message, millis)
+}
+
 /// A matter of a moment: no more can be configured, but those of streams that end now may still be in use.
 pub fn too_many_redactions(error: TooManyRedactions) -> Status {
     retryable(Code::ResourceExhausted, "TOO_MANY_STREAMS", &error.to_string(), 1000)
-}
-
-/// Raw bodies hold what is removed. Says no more to the caller.
-pub fn raw_body_refused() -> Status {
-    tracing::warn!("a caller with a redaction has asked for raw bodies, and was refused");
-    Status::permission_denied("this identity may not do that; the relay's log says why")
 }
 
 fn final_status(code: Code, reason: &str, message: &str, metadata: HashMap<String, String>) -> Status {

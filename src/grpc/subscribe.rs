@@ -16,6 +16,7 @@ use tonic::Status;
 
 use super::{
     Shared,
+    access::Access,
     frame::{self, Frame},
     large::LargeMessage,
     reply::Piece,
@@ -29,6 +30,7 @@ use crate::{
         pb::{self, Checkpoint, EventSource, SubscribeRequest, subscribe_request},
     },
     feed::{Content, Entry, LEAST_EVENT_BYTES, Page, Tail},
+    identity,
     log::Position,
 };
 
@@ -61,6 +63,8 @@ pub struct Subscription {
     checkpoint_due: Pin<Box<Sleep>>,
     /// Fires when the stream has reached its age.
     too_old: Option<Pin<Box<Sleep>>>,
+    /// Who reads it: the stream ends with its identity.
+    access: Access,
     /// A large event that is being sent.
     sending: Option<LargeMessage>,
     /// The last thing to be sent.
@@ -78,6 +82,8 @@ pub struct Subscription {
 struct Place {
     shared: Arc<Shared>,
     _permit: OwnedSemaphorePermit,
+    /// The same among those of its identity.
+    _of_identity: Option<identity::Place>,
 }
 
 impl Drop for Place {
@@ -90,6 +96,7 @@ impl Drop for Place {
 pub async fn open(
     shared: Arc<Shared>,
     request: SubscribeRequest,
+    access: Access,
 ) -> Result<impl Stream<Item = Piece> + Send + 'static, Status> {
     let mut violations = Vec::new();
     let heartbeat = heartbeat(request.heartbeat_interval, &mut violations);
@@ -104,9 +111,11 @@ pub async fn open(
     if !violations.is_empty() {
         return Err(status::invalid(violations));
     }
+    let filter = access.narrow(filter, request.include_raw_body)?;
     if shared.drain.is_cancelled() {
         return Err(status::draining());
     }
+    let of_identity = access.take_place()?;
     let limit = shared.settings.max_streams;
     let permit = Arc::clone(&shared.streams).try_acquire_owned().map_err(|_| status::too_many_streams(limit))?;
     // Before the start is looked up, so that nothing falls between the two.
@@ -121,7 +130,7 @@ pub async fn open(
         },
     )
     .await?;
-    tracing::info!(consumer = request.consumer, after = position.sequence, "subscribed");
+    tracing::info!(consumer = request.consumer, identity = access.name(), after = position.sequence, "subscribed");
     shared.metrics.streams.inc();
     let said_removed = filter.names(EventSource::Widget).then_some(0);
     let now = Instant::now();
@@ -144,7 +153,8 @@ pub async fn open(
         end: None,
         said_caught_up: false,
         said_removed,
-        _place: Place { shared: Arc::clone(&shared), _permit: permit },
+        access,
+        _place: Place { shared: Arc::clone(&shared), _permit: permit, _of_identity: of_identity },
         shared,
     };
     let first = subscription.checkpoint_message().await;
@@ -219,6 +229,9 @@ impl Subscription {
             if self.too_old.as_mut().is_some_and(|too_old| too_old.as_mut().now_or_never().is_some()) {
                 return Err(status::stream_age());
             }
+            if self.access.is_over() {
+                return Err(status::identity_expired());
+            }
             if Instant::now() >= self.checkpoint_due.deadline() {
                 return Ok(self.checkpoint_message().await);
             }
@@ -259,6 +272,7 @@ impl Subscription {
             changed = self.tail.changed() => changed.map_err(|_| status::draining()),
             () = &mut self.checkpoint_due => Ok(()),
             () = too_old => Err(status::stream_age()),
+            () = self.access.over() => Err(status::identity_expired()),
             // Once that is minded, the tail is waited for: to come back at once, again and again, would keep the thread
             // from those who move it.
             () = self.shared.drain.cancelled(), if !self.is_draining => Ok(()),

@@ -28,7 +28,7 @@ use self::{
     requests::{Activity, Requests},
     unless::unless,
 };
-use super::{Limits, Peer, stream::Stream};
+use super::{Connection, Limits, Peer, PeerCertificate, stream::Stream};
 
 /// How long a connection that was just made when the drain begins has to send its request: its client could not know.
 const LINGER: Duration = Duration::from_secs(1);
@@ -113,10 +113,14 @@ enum End {
 
 async fn run(stream: Stream, peer: Peer, shared: &Shared, drain: &CancellationToken) -> End {
     let limits = &shared.limits;
+    let mut certificate = None;
     let mut stream = match &shared.tls {
         None => stream,
         Some(tls) => match timeout(limits.handshake_timeout, tls.accept(stream)).await {
-            Ok(Ok(stream)) => Stream::Tls(Box::new(stream)),
+            Ok(Ok(stream)) => {
+                certificate = PeerCertificate::of(stream.get_ref().1.peer_certificates());
+                Stream::Tls(Box::new(stream))
+            }
             Ok(Err(error)) => return End::Handshake(error),
             Err(_) => return End::HandshakeTimeout,
         },
@@ -131,7 +135,7 @@ async fn run(stream: Stream, peer: Peer, shared: &Shared, drain: &CancellationTo
     let version = opening.version();
     let activity = Arc::new(Activity::default());
     let io = TokioIo::new(Observed::new(stream, opening, Arc::clone(&activity)));
-    let requests = Requests::new(shared.router.clone(), peer, Arc::clone(&activity));
+    let requests = Requests::new(shared.router.clone(), peer, Connection::new(certificate), Arc::clone(&activity));
     let watch = Watch::new(version, limits);
     match version {
         Version::Http1 => drive(shared.http1.serve_connection(io, requests), watch, &activity, drain).await,

@@ -16,9 +16,11 @@ use rustls::{
         CertificateDer, PrivateKeyDer,
         pem::{self, PemObject},
     },
-    server::{ClientHello, ResolvesServerCert},
+    server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
 };
+
+use super::ClientAuthorities;
 
 /// What the public listener speaks.
 pub const ALPN_WEB: &[&[u8]] = &[b"h2", b"http/1.1"];
@@ -43,6 +45,8 @@ pub enum TlsError {
     Mismatch { certificate: PathBuf, key: PathBuf },
     #[error("{} with {}: {source}", certificate.display(), key.display())]
     Unusable { certificate: PathBuf, key: PathBuf, source: rustls::Error },
+    #[error("{}: {source}", path.display())]
+    Authorities { path: PathBuf, source: rustls::server::VerifierBuilderError },
     #[error("no certificate can be made for these names: {0}")]
     SelfSigned(#[from] rcgen::Error),
     #[error("TLS can't be set up: {0}")]
@@ -89,7 +93,19 @@ pub struct Tls {
 /// # Errors
 /// Each names the file and what is wrong with it.
 pub fn load(certificate: &Path, key: &Path, alpn: &[&[u8]]) -> Result<Tls, TlsError> {
-    configure(certified(certificate, key)?, alpn)
+    configure(certified(certificate, key)?, alpn, None)
+}
+
+/// The same for gRPC; clients may prove who they are by certificates of `authorities`, if there are any.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_for_grpc(
+    certificate: &Path,
+    key: &Path,
+    authorities: Option<Arc<ClientAuthorities>>,
+) -> Result<Tls, TlsError> {
+    configure(certified(certificate, key)?, ALPN_GRPC, authorities)
 }
 
 fn certified(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
@@ -120,17 +136,31 @@ pub fn self_signed(names: &[String], alpn: &[&[u8]]) -> Result<(Tls, String), Tl
     let made = rcgen::generate_simple_self_signed(names)?;
     let key = PrivateKeyDer::from(made.signing_key);
     let certified = CertifiedKey::from_der(vec![made.cert.der().clone()], key, &ring::default_provider())?;
-    Ok((configure(certified, alpn)?, made.cert.pem()))
+    Ok((configure(certified, alpn, None)?, made.cert.pem()))
 }
 
-fn configure(certified: CertifiedKey, alpn: &[&[u8]]) -> Result<Tls, TlsError> {
+fn configure(
+    certified: CertifiedKey,
+    alpn: &[&[u8]],
+    clients: Option<Arc<ClientAuthorities>>,
+) -> Result<Tls, TlsError> {
     let certificate = Certificate::new(certified);
-    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_no_client_auth()
-        .with_cert_resolver(Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>);
+    let is_for_all = clients.is_none();
+    let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?;
+    let builder = match clients {
+        Some(clients) => builder.with_client_cert_verifier(clients),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::clone(&certificate) as Arc<dyn ResolvesServerCert>);
     config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
-    config.ticketer = ring::Ticketer::new()?;
+    if is_for_all {
+        config.ticketer = ring::Ticketer::new()?;
+    } else {
+        // A session that is resumed is not looked at again: its certificate may have expired, or lost its authority.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+    }
     Ok(Tls { config: Arc::new(config), certificate })
 }
 

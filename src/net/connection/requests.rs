@@ -17,7 +17,7 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tower::Service;
 
-use crate::net::Peer;
+use crate::net::{Connection, Peer};
 
 /// What happens on a connection, for those who watch it. Only hints: nothing is ordered by these.
 #[derive(Default)]
@@ -83,12 +83,13 @@ impl Drop for Running {
 pub(super) struct Requests {
     router: Router,
     peer: Peer,
+    connection: Connection,
     activity: Arc<Activity>,
 }
 
 impl Requests {
-    pub(super) fn new(router: Router, peer: Peer, activity: Arc<Activity>) -> Self {
-        Self { router, peer, activity }
+    pub(super) fn new(router: Router, peer: Peer, connection: Connection, activity: Arc<Activity>) -> Self {
+        Self { router, peer, connection, activity }
     }
 }
 
@@ -100,6 +101,7 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
     fn call(&self, mut request: Request<Incoming>) -> Answering {
         let running = self.activity.start();
         request.extensions_mut().insert(self.peer);
+        request.extensions_mut().insert(self.connection.clone());
         Answering { answer: self.router.clone().call(request), running: Some(running) }
     }
 }

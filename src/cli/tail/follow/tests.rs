@@ -21,7 +21,7 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use super::*;
 use crate::{
-    cli::client::Address,
+    cli::client::{Address, CredentialArgs},
     event::pb::{Checkpoint, Event},
 };
 
@@ -122,7 +122,7 @@ fn after(cursor: &str) -> subscribe_request::Start {
 fn socket() -> (tempfile::TempDir, PathBuf, ClientArgs) {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("relay.sock");
-    (dir, path.clone(), ClientArgs { address: Address::Unix(path), ca: None })
+    (dir, path.clone(), ClientArgs { address: Address::Unix(path), ca: None, credentials: CredentialArgs::default() })
 }
 
 /// Follows to the end, and says what was heard.
