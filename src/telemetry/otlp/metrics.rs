@@ -30,6 +30,8 @@ const INTERVAL: Duration = Duration::from_mins(1);
 /// A collector that takes nothing is complained of this often.
 const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
 
+const SIGNALS: [&str; 2] = ["traces", "metrics"];
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Labels {
     signal: &'static str,
@@ -44,7 +46,11 @@ pub struct Exports {
 
 impl Exports {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let exports = Family::default();
+        let exports = Family::<Labels, Counter>::default();
+        // They are there from the start, as 0.
+        for (signal, result) in SIGNALS.into_iter().flat_map(|signal| [(signal, "ok"), (signal, "failed")]) {
+            drop(exports.get_or_create(&Labels { signal, result }));
+        }
         registry.register(
             "smile_relay_otlp_exports",
             "Batches of traces and metrics that were sent to the OpenTelemetry collector: ok, or failed and given up",
