@@ -56,6 +56,8 @@ const DRAINING: &str = "draining";
 const PUBLIC_SHARE: f64 = 0.6;
 /// What the log and the admin listener are left with at least, whatever the streams took.
 const LAST_STEPS: Duration = Duration::from_secs(1);
+/// What the collector of traces and metrics gets at most to take the last of them.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Why the relay does not run, or runs no longer.
 #[derive(Debug, thiserror::Error)]
@@ -257,7 +259,8 @@ impl Relay {
             tracing::warn!("the log is held up and was not closed; what was acknowledged is stored");
         }
         if let Some(otlp) = otlp {
-            otlp.finish(Instant::now().max(end) + LAST_STEPS).await;
+            let now = Instant::now();
+            otlp.finish((now + LAST_WORDS).min(now.max(end) + LAST_STEPS)).await;
         }
         // It has ended long ago, unless a file that it reads hangs.
         let _ = timeout_at(Instant::now(), following).await;

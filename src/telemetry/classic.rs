@@ -29,7 +29,7 @@ pub fn of_open_metrics(text: &str) -> String {
 }
 
 fn push(text: &mut String, parts: &[&str]) {
-    parts.iter().for_each(|part| text.push_str(part));
+    text.extend(parts.iter().copied());
 }
 
 #[cfg(test)]

@@ -62,7 +62,14 @@ impl Place {
     /// Starts a relay here and waits until it listens.
     pub fn spawn(&self, more: &[&str]) -> Relay {
         let is_plain_http = more.iter().any(|arg| arg.starts_with("--insecure-public-http"));
-        Relay::spawn(&self.args(more), is_plain_http)
+        Relay::spawn(command().args(self.args(more)), is_plain_http)
+    }
+
+    /// As `spawn`, with what `prepare` changes: its environment, say.
+    pub fn spawn_with(&self, more: &[&str], prepare: impl FnOnce(&mut Command)) -> Relay {
+        let mut command = command();
+        prepare(command.args(self.args(more)));
+        Relay::spawn(&mut command, false)
     }
 
     /// The command line of a relay here.
@@ -118,9 +125,8 @@ pub struct Relay {
 }
 
 impl Relay {
-    fn spawn(args: &[String], is_plain_http: bool) -> Self {
-        let mut child = command()
-            .args(args)
+    fn spawn(command: &mut Command, is_plain_http: bool) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

@@ -30,6 +30,8 @@ const INTERVAL: Duration = Duration::from_mins(1);
 /// A collector that takes nothing is complained of this often.
 const COMPLAINT_INTERVAL: Duration = Duration::from_mins(1);
 
+const SIGNALS: [&str; 2] = ["traces", "metrics"];
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Labels {
     signal: &'static str,
@@ -44,7 +46,11 @@ pub struct Exports {
 
 impl Exports {
     pub(super) fn register(registry: &mut Registry) -> Self {
-        let exports = Family::default();
+        let exports = Family::<Labels, Counter>::default();
+        // They are there from the start, as 0.
+        for (signal, result) in SIGNALS.into_iter().flat_map(|signal| [(signal, "ok"), (signal, "failed")]) {
+            drop(exports.get_or_create(&Labels { signal, result }));
+        }
         registry.register(
             "smile_relay_otlp_exports",
             "Batches of traces and metrics that were sent to the OpenTelemetry collector: ok, or failed and given up",
@@ -55,13 +61,13 @@ impl Exports {
 
     pub(super) fn of(&self, signal: &'static str) -> Signal {
         let counter = |result| self.exports.get_or_create_owned(&Labels { signal, result });
-        Signal { signal, ok: counter("ok"), failed: counter("failed"), complained: Arc::default() }
+        Signal { name: signal, ok: counter("ok"), failed: counter("failed"), complained: Arc::default() }
     }
 }
 
 /// What becomes of one kind of batches.
 pub(super) struct Signal {
-    signal: &'static str,
+    name: &'static str,
     ok: Counter,
     failed: Counter,
     complained: Arc<Mutex<Option<Instant>>>,
@@ -78,7 +84,7 @@ impl Signal {
         let mut complained = self.complained.lock().unwrap_or_else(PoisonError::into_inner);
         if complained.is_none_or(|at| at.elapsed() >= COMPLAINT_INTERVAL) {
             *complained = Some(Instant::now());
-            tracing::warn!(signal = self.signal, %error, "the OpenTelemetry collector does not take what it is sent");
+            tracing::warn!(signal = self.name, %error, "the OpenTelemetry collector does not take what it is sent");
         }
     }
 }
@@ -155,16 +161,9 @@ fn decoded(value: &str) -> String {
     let mut rest = value.as_bytes();
     while let [first, tail @ ..] = rest {
         let digits = tail.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        match digits.filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = &tail[2..];
-            }
-            None => {
-                bytes.push(*first);
-                rest = tail;
-            }
-        }
+        let byte = digits.filter(|_| *first == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        bytes.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &tail[2..] } else { tail };
     }
     String::from_utf8_lossy(&bytes).into_owned()
 }
