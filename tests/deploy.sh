@@ -33,11 +33,10 @@ if [ -e deploy/prometheus/alerts.yaml ]; then
   cmp deploy/prometheus/alerts.yaml "$chart/files/alerts.yaml" || fail "the chart's copy of the alerts is not the original's"
 fi
 
-# The example has the chart as a dependency, which `helm dependency update` would copy in the same way.
-service=$work/service
-cp -r deploy/helm/examples/service "$service"
-mkdir -p "$service/charts"
-cp -r "$chart" "$service/charts/smile-relay"
+# The example gets the chart as its dependency as everybody's would, but not in this tree.
+cp -r deploy/helm "$work/helm"
+service=$work/helm/examples/service
+helm dependency update "$service" > "$work/out" 2>&1 || { cat "$work/out" >&2; fail "the example does not get its dependency"; }
 lint "$service"
 
 echo "--- chart: every shape"
