@@ -33,11 +33,10 @@ if [ -e deploy/prometheus/alerts.yaml ]; then
   cmp deploy/prometheus/alerts.yaml "$chart/files/alerts.yaml" || fail "the chart's copy of the alerts is not the original's"
 fi
 
-# The example has the chart as a dependency, which `helm dependency update` would copy in the same way.
-service=$work/service
-cp -r deploy/helm/examples/service "$service"
-mkdir -p "$service/charts"
-cp -r "$chart" "$service/charts/smile-relay"
+# The example gets the chart as its dependency as everybody's would, but not in this tree.
+cp -r deploy/helm "$work/helm"
+service=$work/helm/examples/service
+helm dependency update "$service" > "$work/out" 2>&1 || { cat "$work/out" >&2; fail "the example does not get its dependency"; }
 lint "$service"
 
 echo "--- chart: every shape"
@@ -78,6 +77,21 @@ for name in shared shared-open sidecar service-socket; do
   echo "$name"
 done
 
+echo "--- chart: what it says"
+notes() { # name, chart, options...
+  helm install relay "${@:2}" --namespace events --dry-run=client 2>/dev/null | sed -n '/^NOTES:/,$p' > "$work/notes-$1"
+}
+notes shared "$chart" -f "$chart/ci/shared-values.yaml"
+grep -q "helm uninstall keeps the volume with the log (claim smile-relay-log-relay-smile-relay-0)" "$work/notes-shared" ||
+  fail "the notes do not say that the volume is kept"
+grep -q "https://relay.example.com/webhooks/NAME" "$work/notes-shared" || fail "the notes do not say what to register at Smile"
+notes sidecar "$chart" -f "$chart/ci/sidecar-values.yaml"
+grep -q "claim relay-smile-relay-log" "$work/notes-sidecar" || fail "the notes of the sidecar do not name the claim"
+notes open "$chart" -f "$chart/ci/shared-open-values.yaml"
+grep -q "DIES WITH THE POD" "$work/notes-open" || fail "the notes do not say that the log dies with the pod"
+grep -q "in PLAINTEXT" "$work/notes-open" || fail "the notes do not say that gRPC is in plaintext"
+cat "$work/notes-shared"
+
 echo "--- chart: what it refuses"
 refused=0
 while IFS='|' read -r from values expected; do
@@ -104,7 +118,9 @@ if command -v systemd-analyze >/dev/null; then
   sed "s|/usr/local/bin/smile-relay|$relay|" deploy/systemd/smile-relay.service > "$work/smile-relay.service"
   systemd-analyze verify --man=no "$work/smile-relay.service" 2> "$work/err" || { cat "$work/err" >&2; fail "the unit is not well-formed"; }
   ! grep -F smile-relay.service "$work/err" || fail "systemd has something to say about the unit"
-  systemd-analyze security --offline=true --threshold=20 "$work/smile-relay.service" | tail -1
+  systemd-analyze security --offline=true --threshold=20 "$work/smile-relay.service" > "$work/out" ||
+    { cat "$work/out" >&2; fail "the unit allows more than it did"; }
+  tail -1 "$work/out"
 else
   echo "no systemd-analyze here: the unit was not checked"
 fi

@@ -155,6 +155,19 @@ def references(objects, pods):
                 backend(objects, name, ref["name"], ref["port"])
 
 
+def kept(objects):
+    """No volume that the chart makes goes with an uninstall."""
+    for obj in objects:
+        name = f"{obj['kind']}/{obj['metadata']['name']}"
+        if obj["kind"] == "PersistentVolumeClaim":
+            if obj["metadata"].get("annotations", {}).get("helm.sh/resource-policy") != "keep":
+                problem(f"{name}: would be removed by helm uninstall")
+        elif "volumeClaimTemplates" in obj.get("spec", {}):
+            policy = obj["spec"].get("persistentVolumeClaimRetentionPolicy")
+            if policy != {"whenDeleted": "Retain", "whenScaled": "Retain"}:
+                problem(f"{name}: its claims would not be kept: {policy}")
+
+
 def backend(objects, name, service, port):
     found = [o for o in objects if o["kind"] == "Service" and o["metadata"]["name"] == service]
     if not found or not any(port in (p["name"], p["port"]) for p in found[0]["spec"]["ports"]):
@@ -211,6 +224,7 @@ def main():
     for pod in pods:
         restricted(pod[2], pod[0])
     references(objects, pods)
+    kept(objects)
     configuration(objects, pods, folder)
     if name.startswith("service"):
         sidecar(pods)
