@@ -4,6 +4,7 @@
 //! pieces that a stalled stream does not hold on to. The others are served as generated; health and reflection are tonic's own. Browsers get all of it by
 //! gRPC-Web, if their origin is named (`web`).
 
+mod administration;
 mod callback_tokens;
 mod frame;
 mod large;
@@ -30,13 +31,14 @@ use tonic_health::{
     server::HealthReporter,
 };
 
-use self::callback_tokens::CallbackTokens;
+use self::{administration::Administration, callback_tokens::CallbackTokens};
 use crate::{
     callback::Tokens,
     event::{
         UnixMicros,
         pb::{
             self,
+            administration_service_server::{self, AdministrationServiceServer},
             callback_token_service_server::{self, CallbackTokenServiceServer},
         },
     },
@@ -47,6 +49,8 @@ use crate::{
 pub const SERVICE: &str = "smilerelay.v1.RelayService";
 /// That of the service of tokens.
 const TOKEN_SERVICE: &str = callback_token_service_server::SERVICE_NAME;
+/// That of the service of administrators.
+const ADMINISTRATION_SERVICE: &str = administration_service_server::SERVICE_NAME;
 
 /// What the gRPC services have to know.
 #[derive(Clone, Debug)]
@@ -124,12 +128,14 @@ pub fn router(
     let streams = Arc::new(Semaphore::new(settings.max_streams));
     let web_origins = settings.web_origins.clone();
     let callback_tokens = CallbackTokens(settings.callback_tokens.clone());
+    let administration = Administration(feed.clone());
     let shared = Shared { feed, settings, metrics, streams, answers: Arc::new(Semaphore::new(read::AT_ONCE)), drain };
     let services = Routes::new(health)
         .add_service(reflection().build_v1().expect("the build made them"))
         .add_service(reflection().build_v1alpha().expect("the build made them"))
         .add_service(relay_service::RelayService::new(shared))
         .add_service(CallbackTokenServiceServer::new(callback_tokens))
+        .add_service(AdministrationServiceServer::new(administration))
         .prepare()
         .into_axum_router();
     web::router(services, web_origins)
@@ -138,7 +144,7 @@ pub fn router(
 /// Says to health checks whether the services are ready.
 pub async fn report_health(health: &HealthReporter, ready: bool) {
     let status = if ready { tonic_health::ServingStatus::Serving } else { tonic_health::ServingStatus::NotServing };
-    for name in ["", SERVICE, TOKEN_SERVICE] {
+    for name in ["", SERVICE, TOKEN_SERVICE, ADMINISTRATION_SERVICE] {
         health.set_service_status(name, status).await;
     }
 }

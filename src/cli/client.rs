@@ -126,6 +126,14 @@ impl ClientArgs {
     /// # Errors
     /// If the relay can't be reached, or the CA can't be used.
     pub async fn connect(&self, receive_limit: usize) -> Result<Client, ClientError> {
+        Ok(Client::new(self.channel().await?).max_decoding_message_size(receive_limit))
+    }
+
+    /// Connects, for a client of any service.
+    ///
+    /// # Errors
+    /// As `connect`.
+    pub async fn channel(&self) -> Result<Channel, ClientError> {
         let address = || self.address.clone();
         let setup = |source| ClientError::Setup { address: address(), source };
         let channel = match &self.address {
@@ -151,8 +159,7 @@ impl ClientArgs {
                     .await
             }
         };
-        let channel = channel.map_err(|source| ClientError::Unreachable { address: address(), source })?;
-        Ok(Client::new(channel).max_decoding_message_size(receive_limit))
+        channel.map_err(|source| ClientError::Unreachable { address: address(), source })
     }
 
     fn tls(&self) -> Result<ClientTlsConfig, ClientError> {

@@ -61,7 +61,9 @@ pub fn whole(log: LogId, record: &Record) -> Encoded {
     out.resize(HEAD_ROOM, 0);
     let known = SCHEMA.event_type(record.source, &record.type_name);
     put_columns(&mut out, log, record, known);
-    if record.source == EventSource::Widget {
+    if record.is_erased {
+        put_omitted(&mut out, OmittedReason::Erased, 0);
+    } else if record.source == EventSource::Widget {
         widget::put(&mut out, record, known);
     } else {
         put_body(&mut out, record, known);
@@ -72,7 +74,9 @@ pub fn whole(log: LogId, record: &Record) -> Encoded {
     let length = |len: usize| 1 + encoded_len_varint(len as u64) + len;
     let digits = 2 * record.signature.len();
     let mut raw = Vec::with_capacity(length(record.body.len()) + length(digits));
-    wire::put_bytes(&mut raw, 13, &record.body);
+    if !record.is_erased {
+        wire::put_bytes(&mut raw, 13, &record.body);
+    }
     if digits > 0 {
         wire::put_length(&mut raw, 14, digits);
         let start = raw.len();
@@ -89,11 +93,15 @@ pub fn whole(log: LogId, record: &Record) -> Encoded {
 pub fn omitted(log: LogId, record: &Record, size: u64) -> Bytes {
     let mut out = Vec::with_capacity(256);
     put_columns(&mut out, log, record, SCHEMA.event_type(record.source, &record.type_name));
-    wire::put_message(&mut out, 17, |out| {
-        wire::put_varint(out, 1, OmittedReason::TooLarge as u64);
+    put_omitted(&mut out, OmittedReason::TooLarge, size);
+    out.into_boxed_slice().into()
+}
+
+fn put_omitted(out: &mut Vec<u8>, reason: OmittedReason, size: u64) {
+    wire::put_message(out, 17, |out| {
+        wire::put_varint(out, 1, reason as u64);
         wire::put_varint_unless_zero(out, 2, size);
     });
-    out.into_boxed_slice().into()
 }
 
 /// The number of a type name in `EventType`; 0 if it is not known.

@@ -32,11 +32,13 @@ struct State<V> {
     loading: HashMap<u64, Loading<V>>,
     bytes: usize,
     budget: usize,
+    /// How often it was cleared: what began to load before that is not kept.
+    cleared: u64,
 }
 
 impl<V: Weigh> Cache<V> {
     pub fn new(budget: usize, tasks: TaskTracker) -> Self {
-        let state = State { ready: LruCache::new_unbounded(), loading: HashMap::new(), bytes: 0, budget };
+        let state = State { ready: LruCache::new_unbounded(), loading: HashMap::new(), bytes: 0, budget, cleared: 0 };
         Self { state: Arc::new(Mutex::new(state)), tasks }
     }
 
@@ -53,12 +55,15 @@ impl<V: Weigh> Cache<V> {
             }
             state.loading.get(&key).cloned().unwrap_or_else(|| {
                 let shared = Arc::clone(&self.state);
+                let cleared = state.cleared;
                 let task = self.tasks.spawn(async move {
                     let result = load.await.map(Arc::new);
                     let mut state = lock(&shared);
-                    state.loading.remove(&key);
-                    if let Ok(value) = &result {
-                        state.put(key, Arc::clone(value));
+                    if state.cleared == cleared {
+                        state.loading.remove(&key);
+                        if let Ok(value) = &result {
+                            state.put(key, Arc::clone(value));
+                        }
                     }
                     result
                 });
@@ -68,6 +73,15 @@ impl<V: Weigh> Cache<V> {
             })
         };
         loading.await
+    }
+
+    /// Drops everything. What is being loaded still reaches those who wait for it, and nobody who asks from now on.
+    pub fn clear(&self) {
+        let mut state = lock(&self.state);
+        state.ready.clear();
+        state.loading.clear();
+        state.bytes = 0;
+        state.cleared += 1;
     }
 
     /// Keeps a value that was made elsewhere.
@@ -144,6 +158,25 @@ mod tests {
         drop(first);
         go.send(()).unwrap();
         assert_eq!(*second.await.unwrap(), 5);
+    }
+
+    #[tokio::test]
+    async fn what_is_cleared_is_loaded_anew_also_if_it_was_loading() {
+        let cache = Cache::new(100, TaskTracker::new());
+        cache.get(1, async { Ok(5) }).await.unwrap();
+        let (go, gone) = tokio::sync::oneshot::channel::<()>();
+        let mut before = Box::pin(cache.get(2, async move {
+            let _ = gone.await;
+            Ok(6)
+        }));
+        assert!(futures_util::poll!(&mut before).is_pending());
+        cache.clear();
+        assert_eq!(*cache.get(1, async { Ok(7) }).await.unwrap(), 7);
+        assert_eq!(*cache.get(2, async { Ok(8) }).await.unwrap(), 8);
+        go.send(()).unwrap();
+        assert_eq!(*before.await.unwrap(), 6);
+        assert_eq!(*cache.get(2, async { unreachable!("it is kept") }).await.unwrap(), 8);
+        assert_eq!(lock(&cache.state).bytes, 15);
     }
 
     #[tokio::test]

@@ -22,18 +22,30 @@ pub struct Tail {
     pub page: Option<Arc<Page>>,
     /// Why it has not been read.
     pub unreadable: Option<ReadError>,
+    /// What was erased up to this count of the log's erasures is gone from the feed.
+    pub erasures: u64,
 }
 
 pub async fn follow(feed: Feed) {
     let mut head = feed.log.head();
     let mut page: Option<Arc<Page>> = None;
     let mut unreadable = None;
+    let mut erasures = feed.log.erasures();
+    let mut erased = *erasures.borrow_and_update();
     loop {
         tokio::select! {
             () = feed.stop.cancelled() => return,
             changed = head.changed() => if changed.is_err() { return },
+            changed = erasures.changed() => if changed.is_err() { return },
             () = feed.wake.notified() => {}
             () = tokio::time::sleep(RETRY), if unreadable.is_some() => {}
+        }
+        let erasures = *erasures.borrow_and_update();
+        if erasures != erased {
+            // Here, as nobody else puts into the caches what was read before.
+            (page, erased) = (None, erasures);
+            feed.pages.clear();
+            feed.large.clear();
         }
         let at = *head.borrow_and_update();
         if feed.tail.receiver_count() > 0 {
@@ -45,7 +57,7 @@ pub async fn follow(feed: Feed) {
                 }
             }
         }
-        feed.tail.send_replace(Tail { head: at, page: page.clone(), unreadable: unreadable.clone() });
+        feed.tail.send_replace(Tail { head: at, page: page.clone(), unreadable: unreadable.clone(), erasures });
     }
 }
 
