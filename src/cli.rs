@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, error::ErrorKind};
 
+pub mod backup;
 pub mod client;
 mod clock;
 pub mod config;
@@ -68,6 +69,7 @@ pub enum Command {
     Sign(sign::SignArgs),
     Verify(verify::VerifyArgs),
     Events(events::EventsArgs),
+    Backup(backup::BackupArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
     Token(token::TokenArgs),
     Config(Box<config::ConfigArgs>),
@@ -97,6 +99,8 @@ pub enum CliError {
     #[error(transparent)]
     Get(#[from] events::get::GetError),
     #[error(transparent)]
+    Backup(#[from] crate::log::embedded::backup::BackupError),
+    #[error(transparent)]
     Signature(#[from] verify::SignatureError),
     #[error(transparent)]
     Health(#[from] healthcheck::HealthError),
@@ -125,6 +129,7 @@ impl CliError {
             Self::Client(error) => error.is_usage(),
             Self::Trigger(error) => error.is_usage(),
             Self::Place(error) => error.is_usage(),
+            Self::Backup(error) => error.is_usage(),
             Self::Relay(error) => error.is_configuration(),
             Self::Config(_) | Self::Level(_) | Self::Input(_) | Self::Secret(_) | Self::Tls(_) | Self::Signature(_) => {
                 true
@@ -193,6 +198,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Sign(args) => sign::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Events(args) => events::run(&args).await,
+        Command::Backup(args) => backup::run(&args),
         Command::Healthcheck(args) => healthcheck::run(&args).await,
     }
 }

@@ -5,6 +5,7 @@
 //! secrets are never printed. Read by `relay` alone, which hands each part its own settings.
 
 mod check;
+mod encryption;
 mod identity;
 mod public;
 mod secret_files;

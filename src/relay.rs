@@ -34,7 +34,7 @@ use crate::{
     identity::{self, Identities},
     log::{
         self, Health, Log,
-        embedded::{Embedded, OpenError},
+        embedded::{Embedded, OpenError, keys::Keyring},
     },
     net::{
         self, BindError, ClientAuthorities, Limits, Listener, Stop,
@@ -221,6 +221,8 @@ impl Relay {
         let tls = certificates.public.as_ref().map(|tls| Arc::clone(&tls.config));
         let public = Listening::start(vec![(public, tls)], &routes, &config.public_limits);
         let mut reloads = certificates.reloads(&config.public_security, config.grpc_tls.as_ref(), &reload_metrics);
+        let log_keys = config.log.keys.clone();
+        reloads.extend(log_key_reload(config.secret_files.clone(), log_keys, &reload_metrics));
         reloads.extend(secret_reloads(config.secret_files, &intake, tokens, &reload_metrics));
         reloads.extend(identity_reloads(config.identity, &identities, certificates.clients, &reload_metrics));
         reloads.extend(config.level_file.map(|file| level_reload(file, &reload_metrics)));
@@ -392,6 +394,16 @@ fn level_reload(file: LevelFile, metrics: &reload::Metrics) -> Reload {
             );
         }
         Ok(())
+    })
+}
+
+/// What to do when files with keys that the log encrypts with change.
+fn log_key_reload(files: SecretFiles, log_keys: Keyring, metrics: &reload::Metrics) -> Option<Reload> {
+    let of_log = files.of_log();
+    (!of_log.is_empty()).then(|| {
+        Reload::new("encryption_keys", of_log, metrics, move || {
+            log_keys.replace(files.log_keys().map_err(|e| e.to_string())?).map_err(|e| e.to_string())
+        })
     })
 }
 
