@@ -125,6 +125,22 @@ fn mistakes_are_named_by_their_line_and_the_way_out() {
     }
 }
 
+#[test]
+fn there_are_no_more_redactions_than_forms_of_an_event() {
+    let identities = |count: usize, field: &dyn Fn(usize) -> String| -> String {
+        (0..count).map(|n| format!("[identities.i{n}]\ntokens = [\"t{n}\"]\nredact = [{}]\n", field(n))).collect()
+    };
+    // Sets of two names, in either order, are one redaction.
+    let pair = |n: usize| {
+        if n % 2 == 0 { r#""payload.identity", "fullName""# } else { r#""fullName", "payload.identity""# }.to_owned()
+    };
+    assert!(parse(&identities(20, &pair)).is_ok());
+    let names = ["fullName", "emails", "payload", "payload.identity", "payload.incomes", "payload.employments"];
+    let each = |n: usize| format!("\"{}\", \"{}\"", names[n % 6], names[(n / 6 + n + 1) % 6]);
+    let error = parse(&identities(9, &each)).unwrap_err();
+    assert!(error.contains("9 different things"), "{error}");
+}
+
 proptest! {
     #[test]
     fn never_panics(lines in prop::collection::vec(
