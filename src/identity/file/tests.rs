@@ -149,7 +149,8 @@ fn there_are_no_more_redactions_than_forms_of_an_event() {
     };
     // Sets of two names, in either order, are one redaction.
     let pair = |n: usize| {
-        if n % 2 == 0 { r#""payload.identity", "fullName""# } else { r#""fullName", "payload.identity""# }.to_owned()
+        if n.is_multiple_of(2) { r#""payload.identity", "fullName""# } else { r#""fullName", "payload.identity""# }
+            .to_owned()
     };
     assert!(parse(&identities(20, &pair)).is_ok());
     let names = ["fullName", "emails", "payload", "payload.identity", "payload.incomes", "payload.employments"];
