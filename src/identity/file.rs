@@ -4,7 +4,7 @@
 //! of the former, and new ones of the latter are not to be missed by those who read everything.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -16,10 +16,15 @@ use super::{
     Grants, LoadError, is_name,
     pattern::{Kind, Pattern},
 };
-use crate::event::{filter::Scope, pb::EventSource, redaction::Redaction};
+use crate::event::{
+    filter::Scope,
+    pb::EventSource,
+    redaction::{PROFILES_MOST, Redaction},
+};
 
-/// Identities of a file.
+/// Identities of a file, and issuers.
 const MOST: usize = 1_000;
+const ISSUERS_MOST: usize = 100;
 /// How often keys are asked for, if nothing else is said, and at most.
 const REFRESH: Duration = Duration::from_mins(5);
 const REFRESH_LEAST: Duration = Duration::from_secs(1);
@@ -180,6 +185,19 @@ impl IdentityFile {
         }
         if checked.identities.len() > MOST {
             return Err(LoadError::at(path, 1, format!("there are more than {MOST} identities")));
+        }
+        if checked.issuers.len() > ISSUERS_MOST {
+            return Err(LoadError::at(path, 1, format!("there are more than {ISSUERS_MOST} issuers")));
+        }
+        let redactions = checked.identities.values().map(|identity| &identity.grants.redaction);
+        let redactions: HashSet<_> = redactions.filter(|redaction| !redaction.is_none()).collect();
+        if redactions.len() > PROFILES_MOST {
+            let problem = format!(
+                "`redact` says {} different things, and events are kept in at most {PROFILES_MOST} forms: let more \
+                 identities share one",
+                redactions.len()
+            );
+            return Err(LoadError::at(path, 1, problem));
         }
         Ok(checked)
     }

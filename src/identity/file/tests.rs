@@ -79,6 +79,23 @@ redact = ["payload.identity"]
 }
 
 #[test]
+fn every_way_to_write_a_table_says_the_same() {
+    let issuer = "[issuers.c]\nissuer = \"i\"\naudiences = [\"a\"]\njwks-file = \"f\"\n";
+    let as_usual = format!("{issuer}[identities.a]\njwt = [{{ issuer = \"c\", subjects = [\"s\"] }}]\n");
+    let jwts = |text: &str| parse(text).unwrap().identities["a"].jwts.clone();
+    for other in [
+        format!("{issuer}[[identities.a.jwt]]\nissuer = \"c\"\nsubjects = [\"s\"]\n"),
+        format!(
+            "[identities]\n  [identities.a]\n    [[identities.a.jwt]]\n      issuer = \"c\"\n      subjects = [\"s\"]\n{issuer}"
+        ),
+        format!("identities.a.jwt = [{{ issuer = \"c\", subjects = [\"s\"] }}]\n{issuer}"),
+        format!("identities = {{ a = {{ jwt = [{{ issuer = \"c\", subjects = [\"s\"] }}] }} }}\n{issuer}"),
+    ] {
+        assert_eq!(jwts(&other), jwts(&as_usual), "{other}");
+    }
+}
+
+#[test]
 fn mistakes_are_named_by_their_line_and_the_way_out() {
     let a = "[identities.a]\ntokens = [\"a\"]\n";
     for (text, line, named) in [
@@ -123,6 +140,23 @@ fn mistakes_are_named_by_their_line_and_the_way_out() {
         assert!(error.starts_with(&format!("identities.toml: line {line}: ")), "{text}: {error}");
         assert!(error.contains(named), "{text}: {error}");
     }
+}
+
+#[test]
+fn there_are_no_more_redactions_than_forms_of_an_event() {
+    let identities = |count: usize, field: &dyn Fn(usize) -> String| -> String {
+        (0..count).map(|n| format!("[identities.i{n}]\ntokens = [\"t{n}\"]\nredact = [{}]\n", field(n))).collect()
+    };
+    // Sets of two names, in either order, are one redaction.
+    let pair = |n: usize| {
+        if n.is_multiple_of(2) { r#""payload.identity", "fullName""# } else { r#""fullName", "payload.identity""# }
+            .to_owned()
+    };
+    assert!(parse(&identities(20, &pair)).is_ok());
+    let names = ["fullName", "emails", "payload", "payload.identity", "payload.incomes", "payload.employments"];
+    let each = |n: usize| format!("\"{}\", \"{}\"", names[n % 6], names[(n / 6 + n + 1) % 6]);
+    let error = parse(&identities(9, &each)).unwrap_err();
+    assert!(error.contains("9 different things"), "{error}");
 }
 
 proptest! {
