@@ -22,12 +22,13 @@ use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
+mod level;
 mod reload;
 
 use self::reload::Reload;
 use crate::{
     callback,
-    config::{CertifiedKeyFiles, Config, LevelFile, PublicSecurity, SecretFiles},
+    config::{CertifiedKeyFiles, Config, PublicSecurity, SecretFiles},
     event::UnixMicros,
     feed::{self, Feed},
     grpc,
@@ -40,7 +41,7 @@ use crate::{
         tls::{self, Tls, TlsError},
     },
     telemetry::{
-        self, LOG_FAILED, Readiness, Scrape, admin, logs,
+        self, LOG_FAILED, Readiness, Scrape, admin,
         otlp::{self, Otlp, OtlpError},
     },
     webhook,
@@ -213,7 +214,7 @@ impl Relay {
         let public = Listening::start(vec![(public, tls)], &routes, &Limits::public());
         let mut reloads = certificates.reloads(&config.public_security, config.grpc_tls.as_ref(), &reload_metrics);
         reloads.extend(secret_reloads(config.secret_files, &intake, tokens, &reload_metrics));
-        reloads.extend(config.level_file.map(|file| level_reload(file, &reload_metrics)));
+        reloads.extend(config.level_file.map(|file| level::reload(file, &reload_metrics)));
         let reloading = CancellationToken::new();
         let following = tokio::spawn(reload::follow(reloads, reloading.clone()));
 
@@ -345,20 +346,6 @@ fn secret_reloads(
         })
     }));
     reloads
-}
-
-/// What to do when the file with the log level changes.
-fn level_reload(file: LevelFile, metrics: &reload::Metrics) -> Reload {
-    Reload::new("log_level", vec![file.path().to_owned()], metrics, move || {
-        let (level, has_more) = file.read().map_err(|e| e.to_string())?;
-        logs::set_level(&level).map_err(|e| e.to_string())?;
-        if has_more {
-            tracing::warn!(
-                "of the configuration file, only the log level is in force: all else that is new needs a restart"
-            );
-        }
-        Ok(())
-    })
 }
 
 /// What the listeners show.
