@@ -80,7 +80,6 @@ pub struct Settings {
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     streams: Gauge,
-    delivered_events: Counter,
     delivered_bytes: Counter,
     consumers: Consumers,
 }
@@ -89,11 +88,6 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self { consumers: Consumers::register(registry), ..Self::default() };
         registry.register("smile_relay_streams", "Open Subscribe streams", metrics.streams.clone());
-        registry.register(
-            "smile_relay_delivered_events",
-            "Events put on streams, counted once for each stream",
-            metrics.delivered_events.clone(),
-        );
         registry.register(
             "smile_relay_delivered_bytes",
             "Bytes of messages put on streams",
