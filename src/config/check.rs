@@ -159,7 +159,8 @@ fn endpoint(
     if secrets.is_empty() {
         return Err(wrong(format!("[endpoints.{name}]: it has no secret; set secrets or secret-files")));
     }
-    webhook::Endpoint::new(name, secrets, settings.allow_peers.clone()).map_err(|e| wrong(e.to_string()))
+    webhook::Endpoint::new(name, secrets, settings.allow_peers.clone())
+        .map_err(|e| wrong(format!("[endpoints.{name}]: {e}")))
 }
 
 fn feed(settings: &Settings) -> Result<feed::Settings, ConfigError> {
