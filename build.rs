@@ -3,7 +3,7 @@
 //! No server is generated for `RelayService`: it answers with bytes that are encoded once and shared by all streams, which
 //! generated servers, with their one message per item, can't (see `grpc/relay_service.rs`).
 
-use std::{env, error::Error, fs, path::PathBuf};
+use std::{env, error::Error, fs, path::PathBuf, process::Command};
 
 use prost::Message;
 
@@ -16,5 +16,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         .server_mod_attribute("smilerelay.v1.RelayService", "#[cfg(any())]")
         .bytes(".smilerelay.v1.Event.raw_body")
         .compile_fds(descriptors)?;
+    // What the program says of itself.
+    let rustc = Command::new(env::var("RUSTC")?).arg("--version").output()?.stdout;
+    let version = String::from_utf8_lossy(&rustc).split_whitespace().nth(1).unwrap_or("unknown").to_owned();
+    println!("cargo:rustc-env=SMILE_RELAY_RUSTC={version}");
     Ok(())
 }

@@ -23,11 +23,14 @@ bench:
 fuzz:
     SMILE_RELAY_FUZZ_SECONDS=60 PROPTEST_CASES=5000 cargo test --test fuzz --locked -- --nocapture
 
-# What needs more than Rust: root, grpcurl, buf, the clients' toolchains, nginx, HAProxy, Chromium
+# What needs more than Rust: root, grpcurl, buf, Helm, promtool, the clients' toolchains, nginx, HAProxy, Chromium
 outside:
     cargo build --release --locked
+    tests/supply.sh
+    tests/deploy.sh
     tests/grpcurl.sh
     tests/cookbook.sh
+    tests/metrics.sh
     tests/powercut.sh
     tests/clients.sh
     tests/polyglot.sh

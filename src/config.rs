@@ -8,8 +8,10 @@ mod check;
 mod file;
 mod identity;
 mod origins;
+mod public;
 mod secret_files;
 mod settings;
+mod telemetry;
 
 use std::{
     net::SocketAddr,
@@ -25,8 +27,15 @@ pub use self::{
     origins::{Origins, variable_of},
     secret_files::SecretFiles,
     settings::{EndpointSettings, LogFormat, Settings, Span, Volume},
+    telemetry::LevelFile,
 };
-use crate::{callback, feed, log::embedded, net::Address, webhook};
+use crate::{
+    callback, feed,
+    log::embedded,
+    net::{Address, Limits},
+    telemetry::otlp,
+    webhook,
+};
 
 /// A configuration that can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -45,6 +54,8 @@ pub enum ConfigError {
 pub struct Config {
     pub public_listen: Address,
     pub public_security: PublicSecurity,
+    /// How many may connect, and through which proxies.
+    pub public_limits: Limits,
     pub grpc_listen: Vec<Address>,
     pub grpc_unix_mode: u32,
     pub grpc_tls: Option<CertifiedKeyFiles>,
@@ -64,6 +75,10 @@ pub struct Config {
     pub identity: Option<IdentitySettings>,
     pub drain_delay: Duration,
     pub drain_timeout: Duration,
+    /// None: nothing is sent to a collector.
+    pub otlp: Option<otlp::Settings>,
+    /// None: the log level stays as it is.
+    pub level_file: Option<LevelFile>,
     /// Settings that give up a protection, to be named in the log at start.
     pub insecure: Vec<&'static str>,
 }

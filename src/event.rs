@@ -12,6 +12,7 @@ pub mod envelope;
 pub mod filter;
 mod issues;
 mod json;
+pub mod problems;
 pub mod record;
 pub mod redaction;
 mod schema;

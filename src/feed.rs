@@ -14,6 +14,7 @@
 //! tail has moved, so that a live subscriber finds what it waits for without asking anybody.
 
 mod cache;
+mod metrics;
 mod page;
 mod profile;
 mod tail;
@@ -28,6 +29,7 @@ use self::{
     profile::{PLAIN, Profile, ProfileId, Profiles},
 };
 pub use self::{
+    metrics::Metrics,
     page::{Content, Entry, LEAST_EVENT_BYTES, PAGE_EVENTS, Page, Size},
     profile::TooManyRedactions,
     tail::Tail,
@@ -68,6 +70,7 @@ pub struct Feed {
     wake: Arc<Notify>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    metrics: Metrics,
     profiles: Arc<Profiles>,
     /// What is removed of what this hands out; None: nothing.
     profile: Option<Arc<Profile>>,
@@ -76,9 +79,10 @@ pub struct Feed {
 impl Feed {
     /// Starts to follow the log. Needs a runtime.
     #[must_use]
-    pub fn start(log: Arc<dyn Log>, settings: &Settings) -> Self {
+    pub fn start(log: Arc<dyn Log>, settings: &Settings, metrics: Metrics) -> Self {
         let tasks = TaskTracker::new();
         let head = *log.head().borrow();
+        metrics.starts_after(head.sequence);
         let feed = Self {
             pages: Cache::new(settings.page_cache_bytes, tasks.clone()),
             large: Cache::new(settings.large_cache_bytes, tasks.clone()),
@@ -86,6 +90,7 @@ impl Feed {
             tail: Arc::new(watch::Sender::new(Tail { head, page: None, unreadable: None })),
             wake: Arc::default(),
             stop: CancellationToken::new(),
+            metrics,
             profiles: Arc::default(),
             profile: None,
             tasks,

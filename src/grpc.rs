@@ -10,6 +10,7 @@
 mod access;
 mod authorization;
 mod callback_tokens;
+mod consumers;
 mod frame;
 mod large;
 mod read;
@@ -36,7 +37,7 @@ use tonic_health::{
     server::HealthReporter,
 };
 
-use self::callback_tokens::CallbackTokens;
+use self::{callback_tokens::CallbackTokens, consumers::Consumers};
 use crate::{
     callback::Tokens,
     event::{
@@ -77,11 +78,12 @@ pub struct Metrics {
     streams: Gauge,
     delivered_events: Counter,
     delivered_bytes: Counter,
+    consumers: Consumers,
 }
 
 impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
-        let metrics = Self::default();
+        let metrics = Self { consumers: Consumers::register(registry), ..Self::default() };
         registry.register("smile_relay_streams", "Open Subscribe streams", metrics.streams.clone());
         registry.register(
             "smile_relay_delivered_events",
@@ -112,15 +114,25 @@ struct Shared {
 }
 
 /// The services as an HTTP router, for those whom `identities` let in. Streams end with UNAVAILABLE when `drain` is cancelled.
-///
-/// # Panics
-/// Never: the descriptors that reflection serves were made by the build.
 pub fn router(
     feed: Feed,
     settings: Settings,
     metrics: Metrics,
     health: HealthServer<impl Health>,
     identities: Identities,
+    drain: CancellationToken,
+) -> axum::Router {
+    let web_origins = settings.web_origins.clone();
+    let services = services(feed, settings, metrics, health, drain);
+    web::router(authorization::router(services, identities), web_origins)
+}
+
+/// The services for a caller whose [`identity::Session`](crate::identity::Session) is among the request's extensions.
+fn services(
+    feed: Feed,
+    settings: Settings,
+    metrics: Metrics,
+    health: HealthServer<impl Health>,
     drain: CancellationToken,
 ) -> axum::Router {
     let reflection = || {
@@ -131,18 +143,17 @@ pub fn router(
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     let streams = Arc::new(Semaphore::new(settings.max_streams));
-    let web_origins = settings.web_origins.clone();
+    metrics.consumers.follow(feed.log().head());
     let callback_tokens = CallbackTokens(settings.callback_tokens.clone());
     let (settings, answers) = (Arc::new(settings), Arc::new(Semaphore::new(read::AT_ONCE)));
     let shared = Shared { feed, settings, metrics, streams, answers, drain };
-    let services = Routes::new(health)
+    Routes::new(health)
         .add_service(reflection().build_v1().expect("the build made them"))
         .add_service(reflection().build_v1alpha().expect("the build made them"))
         .add_service(relay_service::RelayService::new(shared))
         .add_service(CallbackTokenServiceServer::new(callback_tokens))
         .prepare()
-        .into_axum_router();
-    web::router(authorization::router(services, identities), web_origins)
+        .into_axum_router()
 }
 
 /// Says to health checks whether the services are ready.

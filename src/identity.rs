@@ -251,7 +251,7 @@ impl Identities {
     /// Counts and logs a denial.
     pub fn note(&self, denial: &Denial, call: &str, peer: Peer) {
         self.0.metrics.denied(denial.reason());
-        self.0.denials.note(denial, call, &peer.0);
+        self.0.denials.note(denial, call, peer);
     }
 }
 

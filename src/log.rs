@@ -17,9 +17,11 @@
 #[cfg(test)]
 pub mod conformance;
 pub mod embedded;
+mod metrics;
 
 use tokio::sync::watch;
 
+pub use self::metrics::Metrics;
 use crate::event::UnixMicros;
 pub use crate::event::{
     cursor::{LogId, Position},
@@ -35,6 +37,16 @@ pub enum Appended {
     Conflicting { sequence: u64, conflicts_with: u64 },
     /// The same as an earlier record, which is durable.
     Repeated { sequence: u64 },
+}
+
+impl Appended {
+    /// Where the record is, or the one that it repeats.
+    #[must_use]
+    pub fn sequence(self) -> u64 {
+        match self {
+            Self::Stored { sequence } | Self::Conflicting { sequence, .. } | Self::Repeated { sequence } => sequence,
+        }
+    }
 }
 
 /// Why a record was not stored. The sender has to try again.
@@ -74,6 +86,26 @@ pub struct Located {
     pub evicted: u64,
     /// The check of the record with the sequence asked for: held, or the last one removed. 0 for the sequence 0.
     pub check: Option<u64>,
+}
+
+/// When a record was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Received {
+    pub sequence: u64,
+    pub at: UnixMicros,
+}
+
+/// What a log holds, and what it takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stats {
+    /// None if it holds nothing.
+    pub oldest: Option<Received>,
+    pub newest: Option<Received>,
+    /// What it takes of its storage.
+    pub bytes: u64,
+    /// What is left there for this process, and what there is in all.
+    pub free_bytes: u64,
+    pub total_bytes: u64,
 }
 
 /// How the log is doing.
@@ -117,6 +149,9 @@ pub trait Log: Send + Sync + 'static {
 
     /// Where `sequence` stands.
     async fn locate(&self, sequence: u64) -> Result<Located, ReadError>;
+
+    /// What it holds and takes just now.
+    async fn stats(&self) -> Result<Stats, ReadError>;
 
     /// Stores what is queued, then lets go of the storage. Appends fail from now on.
     async fn close(&self);

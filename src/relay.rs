@@ -11,7 +11,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use prometheus_client::{metrics::info::Info, registry::Registry};
+use prometheus_client::registry::Registry;
 use rustls::ServerConfig;
 use tokio::{
     sync::watch,
@@ -27,31 +27,37 @@ mod reload;
 use self::reload::Reload;
 use crate::{
     callback,
-    config::{CertifiedKeyFiles, Config, IdentitySettings, PublicSecurity, SecretFiles},
+    config::{CertifiedKeyFiles, Config, IdentitySettings, LevelFile, PublicSecurity, SecretFiles},
     event::UnixMicros,
-    feed::Feed,
+    feed::{self, Feed},
     grpc,
     identity::{self, Identities},
     log::{
-        Health, Log,
+        self, Health, Log,
         embedded::{Embedded, OpenError},
     },
     net::{
         self, BindError, ClientAuthorities, Limits, Listener, Stop,
         tls::{self, Tls, TlsError},
     },
-    telemetry::admin::{self, LOG_FAILED, Readiness},
+    telemetry::{
+        self, LOG_FAILED, Readiness, Scrape, admin, logs,
+        otlp::{self, Otlp, OtlpError},
+    },
     webhook,
 };
 
 /// Reasons not to be ready, as the probe's answer names them.
 const STARTING: &str = "starting";
+const WAITING: &str = "another process uses the data directory";
 const DISK_FULL: &str = "the disk is full";
 const DRAINING: &str = "draining";
 /// Of the drain timeout, what webhooks under way may take; the rest is for the streams.
 const PUBLIC_SHARE: f64 = 0.6;
 /// What the log and the admin listener are left with at least, whatever the streams took.
 const LAST_STEPS: Duration = Duration::from_secs(1);
+/// What the collector of traces and metrics gets at most to take the last of them.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 
 /// Why the relay does not run, or runs no longer.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +66,8 @@ pub enum RelayError {
     Bind { flag: &'static str, source: BindError },
     #[error("{flag}: {source}")]
     Tls { flag: &'static str, source: TlsError },
+    #[error(transparent)]
+    Otlp(#[from] OtlpError),
     #[error("the log could not be opened: {0}")]
     Thread(#[from] tokio::task::JoinError),
     #[error(transparent)]
@@ -73,7 +81,7 @@ impl RelayError {
     #[must_use]
     pub fn is_configuration(&self) -> bool {
         match self {
-            Self::Tls { .. } => true,
+            Self::Tls { .. } | Self::Otlp(_) => true,
             Self::Open(error) => error.is_configuration(),
             Self::Bind { .. } | Self::Thread(_) | Self::LogFailed(_) => false,
         }
@@ -147,27 +155,33 @@ impl Relay {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RelayError> {
         let Self { config, public, grpc, admin, certificates, readiness } = self;
         let mut registry = Registry::default();
-        let build = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("smile_relay_build", "The relay's version", build);
         let webhook_metrics = webhook::Metrics::register(&mut registry);
         let callback_metrics = callback::Metrics::register(&mut registry);
         let reload_metrics = reload::Metrics::register(&mut registry);
         let grpc_metrics = grpc::Metrics::register(&mut registry);
         let identity_metrics = identity::Metrics::register(&mut registry);
+        let log_metrics = log::Metrics::register(&mut registry);
+        let feed_metrics = feed::Metrics::register(&mut registry);
+        let exports = otlp::register(&mut registry);
+        let scrape = Scrape::new(registry, readiness.clone(), certificates.shown());
         let (health, health_service) = tonic_health::server::health_reporter();
         grpc::report_health(&health, false).await;
-        let probes = admin::router(readiness.clone(), registry)
+        let probes = admin::router(readiness.clone(), scrape.clone())
             .merge(Routes::new(health_service.clone()).prepare().into_axum_router());
         let probes = Listening::start(vec![(admin, None)], &probes, &Limits::admin());
 
         let started_at = unix_micros();
-        let options = config.log.clone();
-        let opening = tokio::task::spawn_blocking(move || Embedded::open(&options));
+        let (options, waiting) = (config.log.clone(), readiness.clone());
+        let waits = move || waiting.set(WAITING, true);
+        let opening = tokio::task::spawn_blocking(move || Embedded::open_observed(&options, log_metrics, &waits));
         let log: Arc<dyn Log> = tokio::select! {
             opened = opening => Arc::new(opened??),
             () = shutdown.cancelled() => return Ok(()),
         };
-        let feed = Feed::start(Arc::clone(&log), &config.feed);
+        readiness.set(WAITING, false);
+        scrape.watch(Arc::clone(&log));
+        let otlp = config.otlp.map(|otlp| Otlp::start(&otlp, scrape, &exports)).transpose()?;
+        let feed = Feed::start(Arc::clone(&log), &config.feed, feed_metrics);
         let streams_drain = CancellationToken::new();
         let settings = grpc::Settings {
             endpoints: config.webhook.endpoint_names(),
@@ -194,7 +208,10 @@ impl Relay {
         let listeners = listeners.map(|(tls, listener)| (listener, tls)).collect();
         let streams = Listening::start(listeners, &routes, &Limits::grpc());
         let tokens = config.callback.as_ref().map(|callback| callback.tokens.clone());
-        let intake = Arc::new(webhook::Intake::new(config.webhook, Arc::clone(&log), webhook_metrics));
+        let tracer = otlp.as_ref().map(|otlp| webhook::Tracer::new(otlp.tracer()));
+        let mut webhooks = config.webhook;
+        webhooks.tracer = tracer;
+        let intake = Arc::new(webhook::Intake::new(webhooks, Arc::clone(&log), webhook_metrics));
         let callbacks =
             config.callback.map(|callback| callback::Intake::new(callback, Arc::clone(&log), callback_metrics));
         let mut routes = intake.router();
@@ -202,10 +219,11 @@ impl Relay {
             routes = routes.merge(callbacks.router());
         }
         let tls = certificates.public.as_ref().map(|tls| Arc::clone(&tls.config));
-        let public = Listening::start(vec![(public, tls)], &routes, &Limits::public());
+        let public = Listening::start(vec![(public, tls)], &routes, &config.public_limits);
         let mut reloads = certificates.reloads(&config.public_security, config.grpc_tls.as_ref(), &reload_metrics);
         reloads.extend(secret_reloads(config.secret_files, &intake, tokens, &reload_metrics));
         reloads.extend(identity_reloads(config.identity, &identities, certificates.clients, &reload_metrics));
+        reloads.extend(config.level_file.map(|file| level_reload(file, &reload_metrics)));
         let reloading = CancellationToken::new();
         let following = tokio::spawn(reload::follow(reloads, reloading.clone()));
 
@@ -216,7 +234,10 @@ impl Relay {
 
         readiness.set(DRAINING, true);
         if let Some(why) = failed {
-            // Nothing can be stored any more, so nothing is worth finishing.
+            // Nothing can be stored any more, so nothing is worth finishing but the word of it.
+            if let Some(otlp) = otlp {
+                otlp.finish(Instant::now() + LAST_STEPS).await;
+            }
             return Err(RelayError::LogFailed(why));
         }
         tracing::info!(delay = ?config.drain_delay, timeout = ?config.drain_timeout, "draining");
@@ -236,6 +257,10 @@ impl Relay {
         feed.close().await;
         if timeout_at(Instant::now().max(end) + LAST_STEPS, log.close()).await.is_err() {
             tracing::warn!("the log is held up and was not closed; what was acknowledged is stored");
+        }
+        if let Some(otlp) = otlp {
+            let now = Instant::now();
+            otlp.finish((now + LAST_WORDS).min(now.max(end) + LAST_STEPS)).await;
         }
         // It has ended long ago, unless a file that it reads hangs.
         let _ = timeout_at(Instant::now(), following).await;
@@ -356,6 +381,20 @@ fn identity_reloads(
     reloads
 }
 
+/// What to do when the file with the log level changes.
+fn level_reload(file: LevelFile, metrics: &reload::Metrics) -> Reload {
+    Reload::new("log_level", vec![file.path().to_owned()], metrics, move || {
+        let (level, has_more) = file.read().map_err(|e| e.to_string())?;
+        logs::set_level(&level).map_err(|e| e.to_string())?;
+        if has_more {
+            tracing::warn!(
+                "of the configuration file, only the log level is in force: all else that is new needs a restart"
+            );
+        }
+        Ok(())
+    })
+}
+
 /// What the listeners show, and whom they trust.
 struct Certificates {
     public: Option<Tls>,
@@ -391,6 +430,13 @@ impl Certificates {
                 .map_err(|source| RelayError::Tls { flag: "--grpc-tls-cert, --grpc-tls-key", source })
         });
         Ok(Self { public, grpc: grpc.transpose()?, clients, self_signed })
+    }
+
+    /// Those that are shown, by their listeners.
+    fn shown(&self) -> telemetry::Certificates {
+        let named = [("public", &self.public), ("grpc", &self.grpc)];
+        let shown = named.into_iter().filter_map(|(name, tls)| Some((name, Arc::clone(&tls.as_ref()?.certificate))));
+        telemetry::Certificates(shown.collect())
     }
 
     /// What to do when files with certificates change.

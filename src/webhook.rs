@@ -21,6 +21,7 @@ mod settings;
 pub mod signature;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 use std::{
     collections::BTreeMap,
@@ -38,7 +39,6 @@ use axum::{
 use bytes::Bytes;
 use http::{HeaderMap, header::CONTENT_ENCODING};
 use http_body::Body as _;
-use ipnet::IpNet;
 use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -52,13 +52,14 @@ use self::{
 };
 pub use self::{
     metrics::Metrics,
-    settings::{Endpoint, Pace, Settings, SettingsError},
+    settings::{Endpoint, Pace, SMILES_ADDRESS, Settings, SettingsError},
     signature::Secret,
+    trace::Tracer,
 };
 use crate::{
     event::{envelope::Envelope, pb::EventSource, record::Reporter},
-    log::{Log, NewRecord},
-    net::{Finish, Peer},
+    log::{AppendError, Appended, Log, NewRecord},
+    net::{Client, Finish, Networks},
 };
 
 /// The envelopes of larger bodies are read where it does not hold up other requests.
@@ -84,6 +85,7 @@ impl Intake {
             limiter: Limiter::new(settings.wrong_per_second, settings.wrong_at_once),
             body_limit: settings.body_limit_bytes,
             pace: settings.pace,
+            tracer: settings.tracer,
             pending: pending.clone(),
         });
         let door = |endpoint: Endpoint| {
@@ -140,6 +142,8 @@ struct Shared {
     limiter: Limiter,
     body_limit: usize,
     pace: Pace,
+    /// None: tracing is off.
+    tracer: Option<Tracer>,
     /// Verified bodies whose senders have gone.
     pending: TaskTracker,
 }
@@ -150,7 +154,7 @@ struct Door {
     /// Replaced as a whole; read once a request, to make its verifier.
     secrets: RwLock<Secrets>,
     /// Everybody if empty.
-    allow_peers: Vec<IpNet>,
+    allow_peers: Networks,
     metrics: EndpointMetrics,
     shared: Arc<Shared>,
 }
@@ -167,7 +171,7 @@ async fn receive(State(door): State<Arc<Door>>, request: Request) -> Response {
     let outcome = match door.verified(request).await {
         // Goes on when this is dropped, as it is when the client disconnects.
         Ok(verified) => Finish::new(Arc::clone(&door).store(verified), &door.shared.pending).await,
-        Err(refused) => door.count(refused),
+        Err(refused) => door.refuse(refused),
     };
     outcome.answer()
 }
@@ -178,6 +182,8 @@ struct Verified {
     signature: [u8; SIGNATURE_BYTES],
     content_encoding: String,
     body: Bytes,
+    /// None if tracing is off.
+    parent: Option<trace::Parent>,
     /// Held until the body is stored.
     room: Room,
 }
@@ -187,7 +193,7 @@ impl Door {
     async fn verified(&self, request: Request) -> Result<Verified, Outcome> {
         let began = Instant::now();
         let shared = &*self.shared;
-        let peer = request.extensions().get::<Peer>().and_then(|peer| peer.0).map(|peer| peer.ip().to_canonical());
+        let peer = request.extensions().get::<Client>().and_then(|client| client.0);
         if !self.allows(peer) {
             return Err(Outcome::Forbidden);
         }
@@ -196,6 +202,7 @@ impl Door {
             return Err(self.unauthentic(peer));
         };
         let content_encoding = content_encoding(request.headers());
+        let parent = shared.tracer.as_ref().map(|tracer| tracer.parent(request.headers()));
         let body = request.into_body();
         let length = body.size_hint();
         if length.lower() > shared.body_limit as u64 {
@@ -205,13 +212,12 @@ impl Door {
         let body = body::read(body, shared.body_limit, &shared.pace, &mut room, &mut verifier).await?;
         let Some(secret) = verifier.verify(&signature) else { return Err(self.unauthentic(peer)) };
         uses[secret].inc();
-        Ok(Verified { began, signature, content_encoding, body, room })
+        Ok(Verified { began, signature, content_encoding, body, parent, room })
     }
 
-    /// Whether this peer may call. One without an address, on a Unix socket, is on no list.
+    /// Whether this peer may call. One whose address is not known is on no list.
     fn allows(&self, peer: Option<IpAddr>) -> bool {
-        let allows = |peer| self.allow_peers.iter().any(|network| network.contains(&peer));
-        self.allow_peers.is_empty() || peer.is_some_and(allows)
+        self.allow_peers.is_empty() || peer.is_some_and(|peer| self.allow_peers.contains(peer))
     }
 
     /// What verifies a body, and the counters of the secrets that it tries.
@@ -225,7 +231,7 @@ impl Door {
     }
 
     async fn store(self: Arc<Self>, verified: Verified) -> Outcome {
-        let Verified { began, signature, content_encoding, body, room } = verified;
+        let Verified { began, signature, content_encoding, body, parent, room } = verified;
         self.metrics.verified(body.len());
         let envelope = if body.len() <= LARGE_ENVELOPE_BYTES {
             Envelope::of(&body, &content_encoding)
@@ -234,9 +240,14 @@ impl Door {
             match tokio::task::spawn_blocking(move || Envelope::of(&body, &coding)).await {
                 Ok(envelope) => envelope,
                 // The runtime is at its end.
-                Err(_) => return self.count(Outcome::Unavailable),
+                Err(_) => return self.refuse(Outcome::Unavailable),
             }
         };
+        let traced = self.shared.tracer.as_ref().zip(parent);
+        let span = traced.map(|(tracer, parent)| {
+            tracer.begin(&parent, began.elapsed(), &self.name, &envelope.id, &envelope.type_name)
+        });
+        let named = (envelope.id.clone(), envelope.type_name.clone());
         let record = NewRecord {
             source: EventSource::Webhook,
             endpoint: self.name.clone(),
@@ -244,7 +255,7 @@ impl Door {
             type_name: envelope.type_name,
             user_id: envelope.user_id,
             signature: Bytes::copy_from_slice(&signature),
-            traceparent: String::new(),
+            traceparent: span.as_ref().map(trace::WebhookSpan::traceparent).unwrap_or_default(),
             content_encoding,
             reporter: Reporter::default(),
             body,
@@ -254,11 +265,36 @@ impl Door {
         if appended.is_ok() {
             self.metrics.durable_after(began.elapsed());
         }
-        self.count(appended.into())
+        let outcome = Outcome::from(appended);
+        if let Some(span) = span {
+            span.end(appended, outcome);
+        }
+        let (id, type_name) = named;
+        self.metrics.count(&type_name, outcome);
+        self.say(&id, &type_name, appended, outcome);
+        outcome
     }
 
-    fn count(&self, outcome: Outcome) -> Outcome {
-        self.metrics.count(outcome);
+    /// One line an event, for who looks for one: too many for every day, and nothing that is personal.
+    fn say(&self, id: &str, type_name: &str, appended: Result<Appended, AppendError>, outcome: Outcome) {
+        let (endpoint, result, sequence) = (&self.name, outcome.name(), appended.map(Appended::sequence).ok());
+        if let Ok(Appended::Conflicting { conflicts_with, .. }) = appended {
+            tracing::warn!(
+                endpoint,
+                id,
+                r#type = type_name,
+                sequence,
+                conflicts_with,
+                result,
+                "the body is another than that of the earlier event with this id: both are kept"
+            );
+        } else {
+            tracing::debug!(endpoint, id, r#type = type_name, sequence, result, "webhook");
+        }
+    }
+
+    fn refuse(&self, outcome: Outcome) -> Outcome {
+        self.metrics.count("", outcome);
         tracing::debug!(endpoint = self.name, result = outcome.name(), "webhook");
         outcome
     }

@@ -68,6 +68,12 @@ fn mistakes() -> Vec<Mistake> {
         flag(&["--grpc-listen=[::]:0"], &["--grpc-listen [::]:0", "--insecure-grpc"]),
         flag(&["--grpc-listen=example.com:0"], &["--grpc-listen example.com:0", "--insecure-grpc"]),
         flag(&["--grpc-listen=127.0.0.1:0,10.0.0.1:0"], &["--grpc-listen 10.0.0.1:0", "--insecure-grpc"]),
+        flag(
+            &["--grpc-listen=0.0.0.0:0", "--grpc-tls-cert=@/cert.pem", "--grpc-tls-key=@/key.pem"],
+            &["--grpc-listen 0.0.0.0:0", "--identities", "--insecure-grpc-anonymous"],
+        ),
+        flag(&["--grpc-token-file=@/tokens"], &["--grpc-token-file", "--identities"]),
+        flag(&["--identities=@/none.toml"], &["--identities", "@/none.toml"]),
         flag(&["--grpc-tls-cert=@/cert.pem"], &["--grpc-tls-key"]),
         flag(
             &["--grpc-tls-cert=@/cert.pem", "--grpc-tls-key=@/other-key.pem"],

@@ -31,9 +31,12 @@ fn mistake(setting: &Arg) -> Option<&'static str> {
         "LEVEL" => "loud",
         "MODE" => "rw",
         "N" | "RATIO" => "many",
+        "NAME" => "x-colour",
+        "NETWORK" => "10.0.0.0/99",
         "ORIGIN" => "app.example.com",
         "SECRET" => "",
         "STORE" => "kafka",
+        "URL" => "nowhere",
         _ => return None,
     })
 }

@@ -14,6 +14,7 @@ use smile_relay::event::pb::{GetRelayInfoResponse, SubscribeRequest, SubscribeRe
 use support::{
     PATIENCE, Place, Relay,
     client::{Sender, body},
+    program::run,
     stream::{from_earliest, info},
 };
 
@@ -164,6 +165,36 @@ async fn other_pages_get_nothing() {
     request.headers_mut().remove("origin");
     let (flag, answer) = Frames::of(call(request, false).await).next().await;
     assert_eq!((flag, GetRelayInfoResponse::decode(answer).unwrap().latest_sequence), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_shows_its_token_and_is_asked_for_none_before_its_call() {
+    let place = Place::default();
+    let made = run(["token", "page"]).ok();
+    let write = |name: &str, text: &str| std::fs::write(place.path().join(name), text).unwrap();
+    write("tokens", &made.stderr);
+    write("identities.toml", "[identities.page]\ntokens = [\"page\"]\n");
+    let file = |flag: &str, name: &str| format!("--{flag}={}", place.path().join(name).display());
+    let flags = [file("identities", "identities.toml"), file("grpc-token-file", "tokens")];
+    let relay = place.start(&["--grpc-web-origin=https://app.example.com", &flags[0], &flags[1]]);
+    let allowed = call(preflight(&relay, ORIGIN), false).await;
+    assert_eq!(header(&allowed, "access-control-allow-origin"), Some(ORIGIN), "browsers send no token with it");
+    for (token, is_let_in) in [(None, false), (Some("smr_made-up"), false), (Some(made.stdout().trim()), true)] {
+        let mut request = web(&relay, INFO, ORIGIN, &());
+        if let Some(token) = token {
+            request.headers_mut().insert("authorization", format!("Bearer {token}").parse().unwrap());
+        }
+        let response = call(request, false).await;
+        assert_eq!(header(&response, "access-control-allow-origin"), Some(ORIGIN));
+        // A call that fails at once has its status in the headers.
+        let status = header(&response, "grpc-status").map(str::to_owned);
+        if is_let_in {
+            let (flag, answer) = Frames::of(response).next().await;
+            assert_eq!((flag, GetRelayInfoResponse::decode(answer).unwrap().latest_sequence), (0, 0));
+        } else {
+            assert_eq!(status.as_deref(), Some("16"), "{token:?}");
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::CliError;
 use crate::{
-    config::{self, Settings},
+    config::{self, LevelFile, Settings},
     relay::Relay,
     telemetry::logs,
 };
@@ -43,9 +43,10 @@ pub struct ServeArgs {
 /// # Errors
 /// If the configuration can't be used, something is in the way, or the log has failed.
 pub async fn run(args: ServeArgs) -> Result<(), CliError> {
-    let settings = config::load(args.settings)?;
+    let settings = config::load(args.settings.clone())?;
     logs::start(settings.log_format, settings.log_level.as_deref().unwrap_or("info"))?;
-    let config = config::check(&settings)?;
+    let mut config = config::check(&settings)?;
+    config.level_file = LevelFile::of(&args.settings, &settings);
     raise_file_limit();
     let shutdown = shutdown_on_signals()?;
     Relay::bind(config).await?.run(shutdown).await?;

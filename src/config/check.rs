@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use http::HeaderValue;
 
 use super::{
-    CertifiedKeyFiles, Config, ConfigError, EndpointSettings, PublicSecurity, SecretFiles, Settings, identity,
-    secret_from_file,
+    CertifiedKeyFiles, Config, ConfigError, EndpointSettings, PublicSecurity, SecretFiles, Settings, identity, public,
+    secret_from_file, telemetry,
 };
 use crate::{
     callback, feed,
@@ -51,6 +51,7 @@ pub fn check(settings: Settings) -> Result<Config, ConfigError> {
     Ok(Config {
         public_listen: address("--public-listen", &filled(settings.public_listen.clone()))?,
         public_security,
+        public_limits: public::limits(&settings)?,
         grpc_listen,
         grpc_unix_mode,
         grpc_tls,
@@ -71,6 +72,8 @@ pub fn check(settings: Settings) -> Result<Config, ConfigError> {
         max_stream_age: settings.max_stream_age.map(|age| age.0),
         drain_delay: filled(settings.drain_delay).0,
         drain_timeout: filled(settings.drain_timeout).0,
+        otlp: telemetry::otlp(&settings)?,
+        level_file: None,
         log: log(settings)?,
         insecure,
     })
@@ -114,7 +117,7 @@ pub fn endpoints(settings: &Settings) -> Result<Vec<webhook::Endpoint>, ConfigEr
     let default = EndpointSettings {
         secrets: settings.webhook_secret.clone().unwrap_or_default(),
         secret_files: settings.webhook_secret_file.clone().unwrap_or_default(),
-        ..EndpointSettings::default()
+        allow_peers: settings.allow_peers.clone().unwrap_or_default(),
     };
     let has_default = !default.secrets.is_empty() || !default.secret_files.is_empty();
     if has_default && settings.endpoints.contains_key("smile") {
@@ -124,12 +127,20 @@ pub fn endpoints(settings: &Settings) -> Result<Vec<webhook::Endpoint>, ConfigEr
                 .into(),
         ));
     }
+    if !has_default && !default.allow_peers.is_empty() {
+        return Err(wrong(
+            "--allow-peers is for the endpoint of --webhook-secret-file and --webhook-secret, which are not set: write \
+             allow-peers in [endpoints.NAME] of the file, for each endpoint"
+                .into(),
+        ));
+    }
     if has_default {
-        endpoints.push(endpoint("smile", &default, "--webhook-secret", "--webhook-secret-file")?);
+        let keys = ["--webhook-secret", "--webhook-secret-file", "--allow-peers"];
+        endpoints.push(endpoint("smile", &default, keys)?);
     }
     for (name, endpoint_settings) in &settings.endpoints {
-        let key = |key| format!("[endpoints.{name}] {key}");
-        endpoints.push(endpoint(name, endpoint_settings, &key("secrets"), &key("secret-files"))?);
+        let keys = ["secrets", "secret-files", "allow-peers"].map(|key| format!("[endpoints.{name}] {key}"));
+        endpoints.push(endpoint(name, endpoint_settings, keys.each_ref().map(String::as_str))?);
     }
     if endpoints.is_empty() {
         return Err(wrong(
@@ -144,8 +155,7 @@ pub fn endpoints(settings: &Settings) -> Result<Vec<webhook::Endpoint>, ConfigEr
 fn endpoint(
     name: &str,
     settings: &EndpointSettings,
-    secrets_key: &str,
-    files_key: &str,
+    [secrets_key, files_key, peers_key]: [&str; 3],
 ) -> Result<webhook::Endpoint, ConfigError> {
     let given = settings.secrets.iter().map(|secret| Ok((secrets_key, secret.clone().into_bytes())));
     let read = settings.secret_files.iter().map(|path| Ok((files_key, secret_from_file(files_key, path)?)));
@@ -159,8 +169,8 @@ fn endpoint(
     if secrets.is_empty() {
         return Err(wrong(format!("[endpoints.{name}]: it has no secret; set secrets or secret-files")));
     }
-    webhook::Endpoint::new(name, secrets, settings.allow_peers.clone())
-        .map_err(|e| wrong(format!("[endpoints.{name}]: {e}")))
+    let allow_peers = public::peers(peers_key, &settings.allow_peers)?;
+    webhook::Endpoint::new(name, secrets, allow_peers).map_err(|e| wrong(format!("[endpoints.{name}]: {e}")))
 }
 
 fn feed(settings: &Settings) -> Result<feed::Settings, ConfigError> {
@@ -266,6 +276,6 @@ fn filled<T>(setting: Option<T>) -> T {
     setting.expect("it has a default, which was filled in")
 }
 
-fn wrong(message: String) -> ConfigError {
+pub(super) fn wrong(message: String) -> ConfigError {
     ConfigError::Setting(message)
 }

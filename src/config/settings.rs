@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, str::FromStr, time::Duration};
 
 use bytesize::ByteSize;
-use ipnet::IpNet;
 use serde::{Deserialize, Serialize, de};
 
 /// Everything that `serve` can be told. What is not said has the default that its help names.
@@ -50,6 +49,40 @@ pub struct Settings {
     /// What all bodies that are being read may take together [default: 64MiB]
     #[arg(long, env = "SMILE_RELAY_BODY_BUDGET", value_name = "BYTES", help_heading = "Public listener")]
     pub body_budget: Option<Volume>,
+    /// Who may send webhooks to the endpoint `smile`: addresses, networks, or smile for the address that Smile sends from
+    /// today; repeatable. Others get 403, and so would Smile from a new address. Everybody if there is none
+    #[arg(
+        long,
+        env = "SMILE_RELAY_ALLOW_PEERS",
+        value_name = "NETWORK",
+        value_delimiter = ',',
+        help_heading = "Public listener"
+    )]
+    pub allow_peers: Option<Vec<String>>,
+    /// An address or network of proxies in front of the public listener, which are believed when they say whom a request
+    /// is from; or unix, for whoever connects to a Unix socket; repeatable
+    #[arg(
+        long,
+        env = "SMILE_RELAY_TRUSTED_PROXY",
+        value_name = "NETWORK",
+        value_delimiter = ',',
+        help_heading = "Public listener"
+    )]
+    pub trusted_proxy: Option<Vec<String>>,
+    /// The header in which they say so, x-forwarded-for or forwarded: the one that they set themselves
+    /// [default: x-forwarded-for]
+    #[arg(long, env = "SMILE_RELAY_FORWARDED_HEADER", value_name = "NAME", help_heading = "Public listener")]
+    pub forwarded_header: Option<String>,
+    /// Trusted proxies begin each connection with the PROXY protocol, version 1 or 2; without it, theirs are closed
+    #[arg(long, env = "SMILE_RELAY_PROXY_PROTOCOL", help_heading = "Public listener", num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", value_name = "BOOL")]
+    pub proxy_protocol: Option<bool>,
+    /// Connections at a time [default: 10000]
+    #[arg(long, env = "SMILE_RELAY_MAX_CONNECTIONS", value_name = "N", help_heading = "Public listener")]
+    pub max_connections: Option<usize>,
+    /// Of them from one address, or one /64 of IPv6; trusted proxies may have any number [default: 1000]
+    #[arg(long, env = "SMILE_RELAY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", help_heading = "Public listener")]
+    pub max_connections_per_address: Option<usize>,
     /// Further endpoints, by name; in the file only.
     #[arg(skip)]
     pub endpoints: BTreeMap<String, EndpointSettings>,
@@ -149,9 +182,16 @@ pub struct Settings {
     /// How log lines are written [default: text on a terminal, else json]
     #[arg(long, env = "SMILE_RELAY_LOG_FORMAT", value_name = "FORMAT", help_heading = "Operation")]
     pub log_format: Option<LogFormat>,
-    /// error, warn, info, debug, trace, or directives as of tracing's EnvFilter [default: info]
+    /// error, warn, info, debug, trace, or directives as of tracing's EnvFilter. In the file it is read again when it
+    /// changes [default: info]
     #[arg(long, env = "SMILE_RELAY_LOG_LEVEL", value_name = "LEVEL", help_heading = "Operation")]
     pub log_level: Option<String>,
+    /// The OpenTelemetry collector that traces and metrics are sent to, over gRPC: http://HOST:4317, or https
+    #[arg(long, env = "SMILE_RELAY_OTLP_ENDPOINT", value_name = "URL", help_heading = "Operation")]
+    pub otlp_endpoint: Option<String>,
+    /// The part of webhooks that is traced, from 0 to 1; one with a trace context of its own is as that says [default: 0.01]
+    #[arg(long, env = "SMILE_RELAY_TRACE_SAMPLE", value_name = "RATIO", help_heading = "Operation")]
+    pub trace_sample: Option<f64>,
 
     /// Where events are kept: `embedded`, a database in the data directory [default: embedded]
     #[arg(long, env = "SMILE_RELAY_STORE", value_name = "STORE", help_heading = "Log")]
@@ -189,8 +229,8 @@ pub struct Settings {
 pub struct EndpointSettings {
     pub secrets: Vec<String>,
     pub secret_files: Vec<PathBuf>,
-    /// Networks that may call; empty: all.
-    pub allow_peers: Vec<IpNet>,
+    /// Networks that may call, or `smile`; empty: all.
+    pub allow_peers: Vec<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum, Serialize, Deserialize)]
@@ -276,6 +316,9 @@ pub fn defaults() -> Settings {
         public_listen: Some("0.0.0.0:8443".into()),
         max_body: mib(16),
         body_budget: mib(64),
+        forwarded_header: Some("x-forwarded-for".into()),
+        max_connections: Some(10_000),
+        max_connections_per_address: Some(1_000),
         grpc_listen: Some(vec!["127.0.0.1:50051".into()]),
         grpc_unix_mode: Some("0660".into()),
         max_streams: Some(10_000),
@@ -288,6 +331,7 @@ pub fn defaults() -> Settings {
         drain_delay: span(0),
         drain_timeout: span(20),
         log_level: Some("info".into()),
+        trace_sample: Some(0.01),
         store: Some("embedded".into()),
         data_dir: Some("./smile-relay-data".into()),
         lock_timeout: span(0),

@@ -85,6 +85,16 @@ fn what_is_printed_is_masked_and_can_be_read_again() {
 }
 
 #[test]
+fn the_public_listener_knows_its_proxies_and_limits() {
+    let flags = ["--trusted-proxy=10.0.0.1,2001:db8::/32", "--trusted-proxy=unix", "--proxy-protocol"];
+    let limits = check(&load(parse(&[&[SECRET, SELF_SIGNED], &flags[..]].concat())).unwrap()).unwrap().public_limits;
+    let trusted = |address: &str| limits.proxies.trusted.contains(address.parse().unwrap());
+    assert!(trusted("10.0.0.1") && trusted("2001:db8::9") && !trusted("10.0.0.2"));
+    assert!(limits.proxies.trusts_unix && limits.proxies.protocol);
+    assert_eq!((limits.connections, limits.connections_per_address), (10_000, Some(1_000)));
+}
+
+#[test]
 fn mistakes_are_named_with_the_way_out() {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
@@ -94,6 +104,7 @@ fn mistakes_are_named_with_the_way_out() {
     };
     let empty = file("empty", "\n");
     let unknown = file("unknown.toml", "retension = \"7d\"\n");
+    let peers = file("peers.toml", "[endpoints.sandbox]\nsecrets = [\"s\"]\nallow-peers = [\"10.0.0.0/99\"]\n");
     for (flags, named) in [
         (vec![SECRET], "--tls-cert"),
         (vec![SELF_SIGNED], "--webhook-secret-file"),
@@ -107,6 +118,9 @@ fn mistakes_are_named_with_the_way_out() {
         (vec![SECRET, SELF_SIGNED, "--grpc-web-origin=https://app.example.com/"], "without a path"),
         (vec![SECRET, SELF_SIGNED, "--grpc-web-origin=https://app.example.com:443"], "own port"),
         (vec![SECRET, SELF_SIGNED, "--grpc-web-origin=http://a.example,null"], "--grpc-web-origin null"),
+        (vec![SECRET, SELF_SIGNED, "--otlp-endpoint=collector:4317"], "http://HOST:PORT"),
+        (vec![SECRET, SELF_SIGNED, "--otlp-endpoint=http://collector:4318/v1/traces"], "over gRPC"),
+        (vec![SECRET, SELF_SIGNED, "--trace-sample=1.5"], "from 0 to 1"),
         (vec![SECRET, SELF_SIGNED, "--store=kafka"], "--store kafka"),
         (vec![SECRET, SELF_SIGNED, "--write-queue=1B"], "--write-queue 1B"),
         (vec!["--webhook-secret=", SELF_SIGNED], "--webhook-secret"),
@@ -115,6 +129,15 @@ fn mistakes_are_named_with_the_way_out() {
         (vec!["--config", "/nowhere/relay.toml"], "/nowhere/relay.toml"),
         (vec!["--config", &unknown], "retension"),
         (vec![SECRET, SELF_SIGNED, "--public-listen=here"], "--public-listen here"),
+        (vec![SECRET, SELF_SIGNED, "--allow-peers=smile,sandbox"], "--allow-peers sandbox: write an address"),
+        (vec![SELF_SIGNED, "--allow-peers=smile"], "[endpoints.NAME]"),
+        (vec!["--config", &peers, SELF_SIGNED], "[endpoints.sandbox] allow-peers 10.0.0.0/99"),
+        (vec![SECRET, SELF_SIGNED, "--trusted-proxy=ingress"], "--trusted-proxy ingress: write an address"),
+        (vec![SECRET, SELF_SIGNED, "--trusted-proxy=10.0.0.0/8,::/0"], "--trusted-proxy ::/0: that is everybody"),
+        (vec![SECRET, SELF_SIGNED, "--proxy-protocol"], "set --trusted-proxy"),
+        (vec![SECRET, SELF_SIGNED, "--forwarded-header=X-Real-IP"], "x-forwarded-for or forwarded"),
+        (vec![SECRET, SELF_SIGNED, "--max-connections=0"], "--max-connections has to be 1 or more"),
+        (vec![SECRET, SELF_SIGNED, "--max-connections-per-address=0"], "--max-connections-per-address has to be"),
     ] {
         let message = refusal(&flags);
         assert!(message.contains(named), "{flags:?}: {message}");

@@ -14,10 +14,10 @@ use super::{
     envelope,
     issues::{Expected, Issues, LISTED},
     json::{self, Kind, NotJson, Reader},
-    pb::{DecodeIssue, DecodeProblem, EventSource, OmittedReason},
+    pb::{self, DecodeIssue, DecodeProblem, EventSource, OmittedReason},
     record::Record,
     redaction::{self, Redaction},
-    schema::{EventType, SCHEMA},
+    schema::{EventType, SCHEMA, names::CALLBACKS},
     timestamp,
     transcode::Decoder,
     widget, wire,
@@ -139,6 +139,17 @@ fn put_omitted(out: &mut Vec<u8>, size: u64) {
 pub fn type_number(source: EventSource, type_name: &str) -> i32 {
     SCHEMA.event_type(source, type_name).map_or(0, |known| known.number)
 }
+
+/// The names of all types of webhooks that are known. Does without the tables, which take some time to make.
+pub fn webhook_types() -> impl Iterator<Item = &'static str> {
+    let is_callback = |name: &str| CALLBACKS.iter().any(|callback| callback.event_type == name);
+    let names = (1..=LAST_TYPE).filter_map(|number| pb::EventType::try_from(number).ok());
+    let names = names.filter_map(|known| known.as_str_name().strip_prefix("EVENT_TYPE_"));
+    names.filter(move |name| !is_callback(name))
+}
+
+/// No number in `EventType` is larger.
+const LAST_TYPE: i32 = 999;
 
 /// What is known of a record without its body.
 fn put_columns(out: &mut Vec<u8>, log: LogId, record: &Record, known: Option<&EventType>) {

@@ -125,7 +125,9 @@ impl Filter {
     /// names something else, or nothing is left.
     #[must_use]
     pub fn within(self, scope: &Scope) -> Option<Self> {
-        scope.has_all_of(&self).then(|| Self { scope: Some(scope.clone()), ..self })
+        // Sources are always named, and so looked at here.
+        let more = scope.has_bounds().then(|| scope.clone());
+        scope.has_all_of(&self).then(|| Self { scope: more, ..self })
     }
 
     /// Whether events from this source can pass at all.

@@ -16,7 +16,7 @@ pub struct NewRecord {
     pub user_id: String,
     /// The verified HMAC-SHA512, 64 bytes; empty for what is not signed.
     pub signature: Bytes,
-    /// W3C trace context of the delivery; empty if there is none.
+    /// W3C trace context of what the relay did with the delivery; empty if tracing is off.
     pub traceparent: String,
     /// The Content-Encoding of the delivery, which the signature does not cover; empty if there is none.
     pub content_encoding: String,

@@ -64,6 +64,7 @@ async fn advance(feed: &Feed, last: Option<&Arc<Page>>, at: Position) -> Result<
         if page.as_ref().is_none_or(|page| page.number != number || page.through < at.sequence && !page.is_complete()) {
             let before = page.as_deref().filter(|page| page.number == number);
             let read = Arc::new(Page::load(&feed.log, number, before, at.sequence).await?);
+            feed.metrics.read(&read);
             if read.is_complete() {
                 feed.pages.put((PLAIN, number), Arc::clone(&read));
             }

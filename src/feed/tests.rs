@@ -27,7 +27,7 @@ impl Filled {
         };
         let config = config::check(&settings).unwrap();
         let log = Arc::new(Embedded::open(&config.log).unwrap());
-        Self { feed: Feed::start(log, &config.feed), _dir: dir }
+        Self { feed: Feed::start(log, &config.feed, Metrics::default()), _dir: dir }
     }
 
     /// Stores a body as a webhook of Smile's.

@@ -8,7 +8,10 @@ use tonic::Status;
 
 use super::status;
 use crate::{
-    event::filter::{Filter, Traits},
+    event::{
+        filter::{Filter, Traits},
+        redaction::Redaction,
+    },
     identity::{Denial, Place, Session},
 };
 
@@ -33,8 +36,15 @@ impl Access {
         narrowed.ok_or_else(|| self.deny("an endpoint, type or source that the filter names"))
     }
 
+    /// A raw body holds what a redaction removes.
     pub fn check_raw_body(&self, is_wanted: bool) -> Result<(), Status> {
-        if is_wanted && !self.session.grants().raw_bodies { Err(self.deny("raw-bodies")) } else { Ok(()) }
+        let is_granted = self.session.grants().raw_bodies && self.redaction().is_none();
+        if is_wanted && !is_granted { Err(self.deny("raw-bodies")) } else { Ok(()) }
+    }
+
+    /// What is removed of the events that it sees.
+    pub fn redaction(&self) -> &Redaction {
+        &self.session.grants().redaction
     }
 
     pub fn sees(&self, event: &Traits) -> bool {

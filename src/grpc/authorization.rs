@@ -95,7 +95,7 @@ impl Service<Request<Body>> for Authorization {
     }
 }
 
-/// Puts the caller's [`Session`] into the request's extensions, and its redaction for those who know nothing of identities.
+/// Puts the caller's [`Session`] into the request's extensions.
 async fn let_in(identities: &Identities, request: &mut Request<Body>) -> Result<(), Status> {
     let path = request.uri().path();
     let need = need(path);
@@ -115,7 +115,6 @@ async fn let_in(identities: &Identities, request: &mut Request<Body>) -> Result<
     check(&session, path, need)?;
     // Nobody further in has a use for a token.
     request.headers_mut().remove(AUTHORIZATION);
-    request.extensions_mut().insert(session.grants().redaction.clone());
     request.extensions_mut().insert(session);
     Ok(())
 }

@@ -17,6 +17,7 @@ use tonic::Status;
 use super::{
     Shared,
     access::Access,
+    consumers::Reading,
     frame::{self, Frame},
     large::LargeMessage,
     reply::Piece,
@@ -74,6 +75,8 @@ pub struct Subscription {
     /// Up to which sequence a checkpoint has said that reports were removed before they were delivered; None if the stream
     /// wants no reports.
     said_removed: Option<u64>,
+    /// What others see of it; says that it has ended when it has.
+    reading: Reading,
     /// The stream's place among all; given back when it ends.
     _place: Place,
 }
@@ -155,6 +158,7 @@ pub async fn open(
         said_removed,
         access,
         _place: Place { shared: Arc::clone(&shared), _permit: permit, _of_identity: of_identity },
+        reading: shared.metrics.consumers.begin(request.consumer, position.sequence),
         shared,
     };
     let first = subscription.checkpoint_message().await;
@@ -165,6 +169,9 @@ pub async fn open(
         let mut subscription = subscription?;
         let piece = subscription.next().await;
         let goes_on = matches!(piece, Piece::Data(_));
+        if let Piece::End(status) = &piece {
+            subscription.reading.ends(status);
+        }
         Some((piece, (None, goes_on.then_some(subscription))))
     }))
 }
@@ -221,6 +228,7 @@ impl Subscription {
     /// The next message; an error is how the stream ends, with OK among them.
     async fn next_message(&mut self) -> Result<Bytes, Status> {
         loop {
+            self.reading.stands_at(self.position.sequence);
             self.mind_draining();
             if self.until.is_some_and(|until| self.position.sequence >= until) {
                 let draining = self.shared.drain.is_cancelled();
@@ -300,7 +308,7 @@ impl Subscription {
         {
             self.position = entry.at;
             let is_wanted = self.filter.lets_pass(&entry.traits);
-            self.shared.metrics.delivered_events.inc_by(is_wanted.into());
+            self.delivered(is_wanted.into());
             return Ok(is_wanted.then(|| message.clone()));
         }
         let wanted = |content: &Content| match content {
@@ -346,7 +354,7 @@ impl Subscription {
                     let (head, rest) = LargeMessage::begin(entry.at.sequence, &size, self.include_raw);
                     self.sending = Some(rest);
                     self.position = entry.at;
-                    self.shared.metrics.delivered_events.inc();
+                    self.delivered(1);
                     return Ok(Some(head));
                 }
             }
@@ -357,7 +365,7 @@ impl Subscription {
         if has_all {
             self.position = page.past(self.position, until);
         }
-        self.shared.metrics.delivered_events.inc_by(events);
+        self.delivered(events);
         if message.is_empty() {
             return Ok(None);
         }
@@ -366,6 +374,11 @@ impl Subscription {
             message.push_message(2, &checkpoint);
         }
         Ok(Some(message.finish()))
+    }
+
+    fn delivered(&mut self, events: u64) {
+        self.shared.metrics.delivered_events.inc_by(events);
+        self.reading.delivered(events);
     }
 
     /// The message that all streams share which may send this event and have nothing to send with it, as live ones.

@@ -5,9 +5,10 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use super::jwt::JwtError;
+use crate::net::Peer;
 
 /// What was wrong with who calls, or with what it asked for.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,28 +69,30 @@ impl Denial {
     }
 }
 
-/// Denials in the log: whoever likes can cause them, so they are not all written.
+/// Denials in the log: whoever likes can cause them, so they are not all written. Each reason has an allowance of its own,
+/// so that the many of one kind don't hide the few of another.
 pub(super) struct DenialLog {
-    limit: DefaultDirectRateLimiter,
+    allowed: DefaultKeyedRateLimiter<&'static str>,
     left_out: AtomicU64,
 }
 
 impl Default for DenialLog {
     fn default() -> Self {
-        let quota = Quota::per_second(const { NonZeroU32::new(2).unwrap() });
-        let quota = quota.allow_burst(const { NonZeroU32::new(100).unwrap() });
-        Self { limit: RateLimiter::direct(quota), left_out: AtomicU64::new(0) }
+        let at_once = const { NonZeroU32::new(20).unwrap() };
+        let quota = Quota::per_second(NonZeroU32::MIN).allow_burst(at_once);
+        Self { allowed: RateLimiter::keyed(quota), left_out: AtomicU64::new(0) }
     }
 }
 
 impl DenialLog {
-    pub(super) fn note(&self, denial: &Denial, call: &str, peer: &dyn std::fmt::Debug) {
-        if self.limit.check().is_err() {
+    pub(super) fn note(&self, denial: &Denial, call: &str, peer: Peer) {
+        let reason = denial.reason();
+        if self.allowed.check_key(&reason).is_err() {
             self.left_out.fetch_add(1, Relaxed);
             return;
         }
         let left_out = self.left_out.swap(0, Relaxed);
-        let reason = denial.reason();
-        tracing::warn!(call, ?peer, reason, left_out, "a call was denied: {denial}");
+        let peer = peer.0.map_or_else(|| "unix".to_owned(), |peer| peer.to_string());
+        tracing::warn!(call, peer, reason, left_out, "a call was denied: {denial}");
     }
 }

@@ -4,7 +4,7 @@
 //! of the former, and new ones of the latter are not to be missed by those who read everything.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashSet},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -16,7 +16,11 @@ use super::{
     Grants, LoadError, is_name,
     pattern::{Kind, Pattern},
 };
-use crate::event::{filter::Scope, pb::EventSource, redaction::Redaction};
+use crate::event::{
+    filter::Scope,
+    pb::EventSource,
+    redaction::{PROFILES_MOST, Redaction},
+};
 
 /// Identities of a file.
 const MOST: usize = 1_000;
@@ -145,7 +149,7 @@ impl IdentityFile {
     /// # Errors
     /// Names the file, the line, and what to write instead.
     pub fn parse(path: &Path, text: &str) -> Result<Self, LoadError> {
-        let line = |at: usize| 1 + text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count();
+        let line = |at: usize| 1 + text.get(..at).map_or(0, |before| before.matches('\n').count());
         let file: RawFile = toml::from_str(text).map_err(|error| {
             let at = error.span().map_or(0, |span| span.start);
             LoadError::at(path, line(at), error.message().replace('\n', " "))
@@ -161,6 +165,7 @@ impl IdentityFile {
             checked.issuers.insert(name, settings);
         }
         let mut owners: BTreeMap<String, String> = BTreeMap::new();
+        let mut redactions = HashSet::new();
         for (name, raw) in file.identities {
             let line = line(raw.span().start);
             let wrong = |problem: String| LoadError::at(path, line, format!("[identities.{name}]: {problem}"));
@@ -172,6 +177,12 @@ impl IdentityFile {
                 if let Some(owner) = owners.insert(token.clone(), name.clone()) {
                     return Err(wrong(format!("the token {token} is of [identities.{owner}] already")));
                 }
+            }
+            redactions.extend(Some(definition.grants.redaction.clone()).filter(|redaction| !redaction.is_none()));
+            if redactions.len() > PROFILES_MOST {
+                return Err(wrong(format!(
+                    "its `redact` is one more than the {PROFILES_MOST} different ones that there can be: let it have one of those"
+                )));
             }
             checked.identities.insert(name, definition);
         }

@@ -91,8 +91,13 @@ pub fn verify(token: &str, settings: &IssuerSettings, keys: &Keys) -> Result<Ver
     validation.leeway = LEEWAY.as_secs();
     validation.validate_nbf = true;
     let claims: Claims = decode(token, &key.decoding, &validation).map_err(|error| reason(error.kind()))?.claims;
-    let until = Duration::try_from_secs_f64(claims.exp).ok().and_then(|exp| UNIX_EPOCH.checked_add(exp + LEEWAY));
-    Ok(Verified { subject: claims.sub, until: until.ok_or(JwtError::Malformed)?, key: key.fingerprint })
+    let exp = Duration::try_from_secs_f64(claims.exp).ok().and_then(|exp| exp.checked_add(LEEWAY));
+    let until = exp.and_then(|exp| UNIX_EPOCH.checked_add(exp)).ok_or(JwtError::Malformed)?;
+    // The library counts whole seconds; a call would begin that is over.
+    if until <= SystemTime::now() {
+        return Err(JwtError::Expired);
+    }
+    Ok(Verified { subject: claims.sub, until, key: key.fingerprint })
 }
 
 /// The key that a token names, if it may be used as the token says.

@@ -45,6 +45,14 @@ pub(super) enum Who {
 }
 
 impl Session {
+    /// Somebody with these grants.
+    #[cfg(test)]
+    pub fn with(grants: Grants) -> Self {
+        let rate = super::Rate { per_second: std::num::NonZeroU32::MIN, max_streams: 1 };
+        let identities = Identities::start(None, None, rate, super::Metrics::default());
+        Self { identities, peer: Peer::default(), connection: 0, who: Who::Anybody(Arc::new(grants)) }
+    }
+
     #[must_use]
     pub fn grants(&self) -> &Grants {
         match &self.who {

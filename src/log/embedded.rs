@@ -17,6 +17,7 @@ mod recent;
 mod reports;
 mod schema;
 mod severity;
+mod stats;
 #[cfg(test)]
 mod tests;
 mod writer;
@@ -34,7 +35,8 @@ use tokio::{
 };
 
 use super::{
-    AppendError, Appended, Health, Located, Log, LogId, NewRecord, Position, ReadError, Record, Reporter, Slice,
+    AppendError, Appended, Health, Located, Log, LogId, Metrics, NewRecord, Position, ReadError, Record, Reporter,
+    Slice, Stats,
 };
 use crate::event::UnixMicros;
 
@@ -138,7 +140,15 @@ impl Embedded {
     /// # Errors
     /// Each names the directory and what to do.
     pub fn open(options: &Options) -> Result<Self, OpenError> {
-        let lock = disk::prepare(options)?;
+        Self::open_observed(options, Metrics::default(), &|| ())
+    }
+
+    /// As `open`. Counts in `metrics`, and calls `waits` if another process uses the directory and is waited for.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn open_observed(options: &Options, metrics: Metrics, waits: &dyn Fn()) -> Result<Self, OpenError> {
+        let lock = disk::prepare(options, waits)?;
         let path = options.data_dir.join("events.db");
         let failed = |source| OpenError::Database { path: options.data_dir.clone(), source };
         let connection = schema::open(&options.data_dir, &path)?;
@@ -152,6 +162,7 @@ impl Embedded {
         let (writer, head) =
             writer::Writer::new(connection, options, checkpoints, health_changes, Arc::clone(&recent), lock)
                 .map_err(failed)?;
+        let writer = writer.counting(metrics);
         let writer = std::thread::Builder::new()
             .name("log-writer".into())
             .spawn(move || writer.run(&queue))
@@ -240,6 +251,10 @@ impl Log for Embedded {
 
     async fn locate(&self, sequence: u64) -> Result<Located, ReadError> {
         self.readers.with(move |connection| reader::locate(connection, sequence)).await
+    }
+
+    async fn stats(&self) -> Result<Stats, ReadError> {
+        self.readers.stats().await
     }
 
     async fn close(&self) {

@@ -138,3 +138,58 @@ pub fn authorities(path: &Path) -> Result<RootCertStore, TlsError> {
     }
     if roots.is_empty() { Err(TlsError::NoCertificate { path: path() }) } else { Ok(roots) }
 }
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType};
+
+    use super::*;
+
+    fn authority() -> (Issuer<'static, KeyPair>, String) {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let pem = params.self_signed(&key).unwrap().pem();
+        (Issuer::new(params, key), pem)
+    }
+
+    fn client(issuer: &Issuer<'static, KeyPair>) -> CertificateDer<'static> {
+        let mut params = CertificateParams::new(vec!["A.example.com".to_owned()]).unwrap();
+        params.subject_alt_names.push(SanType::URI("spiffe://a/b".to_owned().try_into().unwrap()));
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.signed_by(&KeyPair::generate().unwrap(), issuer).unwrap().der().clone()
+    }
+
+    #[test]
+    fn trust_follows_the_file_and_what_can_not_be_used_changes_nothing() {
+        let directory = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = directory.path().join(name);
+            fs::write(&path, text).unwrap();
+            path
+        };
+        let ((one, one_pem), (two, two_pem)) = (authority(), authority());
+        let both = write("both", &format!("{one_pem}{two_pem}"));
+        let authorities = ClientAuthorities::load(&both).unwrap();
+        let of = |issuer| PeerCertificate::of(Some(&[client(issuer)])).unwrap();
+        let (by_one, by_two) = (of(&one), of(&two));
+        assert_eq!(
+            (by_one.uris.as_slice(), by_one.hosts.as_slice()),
+            (&["spiffe://a/b".to_owned()][..], &["a.example.com".to_owned()][..])
+        );
+        assert!(authorities.trusts(&by_one) && authorities.trusts(&by_two));
+
+        authorities.replace(&write("two", &two_pem)).unwrap();
+        assert!(!authorities.trusts(&by_one) && authorities.trusts(&by_two));
+        for useless in ["", "not PEM", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"] {
+            assert!(authorities.replace(&write("useless", useless)).is_err(), "{useless:?}");
+        }
+        assert!(authorities.replace(&directory.path().join("missing")).is_err());
+        assert!(!authorities.trusts(&by_one) && authorities.trusts(&by_two));
+        authorities.replace(&both).unwrap();
+        assert!(authorities.trusts(&by_one), "back again");
+
+        assert!(PeerCertificate::of(None).is_none());
+        assert!(PeerCertificate::of(Some(&[CertificateDer::from(vec![1, 2, 3])])).is_none());
+    }
+}

@@ -1,10 +1,12 @@
 //! The life of one connection: handshake, first bytes, requests, end.
 //!
-//! Every phase has a deadline: TLS has its own; then the first bytes tell HTTP/2 (its preface has to be whole) from
-//! HTTP/1.1; then a look every now and then at whether there are requests replaces a timer for each of them.
+//! A trusted proxy may have to say first whose connection it is. Every phase has a deadline: that one and TLS have their own;
+//! then the first bytes tell HTTP/2 (its preface has to be whole) from HTTP/1.1; then a look every now and then at whether
+//! there are requests replaces a timer for each of them.
 
 mod opening;
 mod requests;
+mod rest;
 mod unless;
 
 use std::{
@@ -23,12 +25,20 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(super) use self::requests::Activity;
 use self::{
     opening::{Observed, Version},
-    requests::{Activity, Requests},
+    requests::Requests,
+    rest::Discard,
     unless::unless,
 };
-use super::{Connection, Limits, Peer, PeerCertificate, stream::Stream};
+use super::{
+    Connection, Limits, Peer, PeerCertificate,
+    crowd::Crowd,
+    proxies::{Sender, protocol},
+    seldom::Seldom,
+    stream::Stream,
+};
 
 /// How long a connection that was just made when the drain begins has to send its request: its client could not know.
 const LINGER: Duration = Duration::from_secs(1);
@@ -43,6 +53,11 @@ pub(super) struct Shared {
     router: Router,
     http1: http1::Builder,
     http2: http2::Builder<Tracked>,
+    discard: Option<Arc<Discard>>,
+    crowd: Crowd,
+    /// For the warnings about connections that are closed for what their peers do.
+    too_many: Seldom,
+    no_header: Seldom,
     limits: Limits,
 }
 
@@ -66,7 +81,18 @@ impl Shared {
             .keep_alive_interval(limits.ping_interval)
             .keep_alive_timeout(limits.ping_timeout)
             .max_pending_accept_reset_streams(limits.pending_resets);
-        Self { tls, router, http1, http2, limits: limits.clone() }
+        let discard = |(bytes, timeout)| Arc::new(Discard { bytes, timeout, tracker: tracker.clone() });
+        Self {
+            tls,
+            router,
+            http1,
+            http2,
+            discard: limits.discard.map(discard),
+            crowd: Crowd::new(limits.connections_per_address),
+            too_many: Seldom::default(),
+            no_header: Seldom::default(),
+            limits: limits.clone(),
+        }
     }
 }
 
@@ -85,13 +111,13 @@ where
 
 /// Serves one connection to its end.
 pub(super) async fn serve(
-    stream: Stream,
-    peer: Peer,
+    (stream, peer): (Stream, Peer),
+    activity: Arc<Activity>,
     shared: Arc<Shared>,
     drain: CancellationToken,
     abort: CancellationToken,
 ) {
-    if let Ok(end) = unless(run(stream, peer, &shared, &drain), abort.cancelled()).await {
+    if let Ok(end) = unless(run(stream, peer, activity, &shared, &drain), abort.cancelled()).await {
         tracing::debug!(peer = ?peer.0, ?end, "connection closed");
     }
 }
@@ -101,6 +127,8 @@ pub(super) async fn serve(
 #[expect(dead_code, reason = "read by Debug")]
 enum End {
     Closed,
+    NoProxyHeader(std::io::Error),
+    TooMany,
     HandshakeTimeout,
     Handshake(std::io::Error),
     Silent,
@@ -111,8 +139,27 @@ enum End {
     Http(hyper::Error),
 }
 
-async fn run(stream: Stream, peer: Peer, shared: &Shared, drain: &CancellationToken) -> End {
+async fn run(
+    mut stream: Stream,
+    peer: Peer,
+    activity: Arc<Activity>,
+    shared: &Shared,
+    drain: &CancellationToken,
+) -> End {
     let limits = &shared.limits;
+    let sender = match who(&mut stream, peer, shared, drain).await {
+        Ok(sender) => sender,
+        Err(end) => return end,
+    };
+    // All that come through a proxy have its address.
+    let counted = sender.client.0.filter(|_| !sender.is_proxy);
+    let Some(_place) = shared.crowd.enter(counted) else {
+        if shared.too_many.is_due() {
+            let limit = limits.connections_per_address;
+            tracing::warn!(address = ?counted, limit, "an address has as many connections as it may have; more are closed");
+        }
+        return End::TooMany;
+    };
     let mut certificate = None;
     let mut stream = match &shared.tls {
         None => stream,
@@ -133,14 +180,48 @@ async fn run(stream: Stream, peer: Peer, shared: &Shared, drain: &CancellationTo
     };
     let Ok(opening) = opening else { return End::Gone };
     let version = opening.version();
-    let activity = Arc::new(Activity::default());
     let io = TokioIo::new(Observed::new(stream, opening, Arc::clone(&activity)));
-    let requests = Requests::new(shared.router.clone(), peer, Connection::new(certificate), Arc::clone(&activity));
+    let requests = Requests {
+        router: shared.router.clone(),
+        peer,
+        connection: Connection::new(certificate),
+        sender,
+        proxies: Arc::clone(&limits.proxies),
+        activity: Arc::clone(&activity),
+        // HTTP/2 has a way to say that the rest is not wanted.
+        discard: shared.discard.clone().filter(|_| version == Version::Http1),
+    };
     let watch = Watch::new(version, limits);
     match version {
         Version::Http1 => drive(shared.http1.serve_connection(io, requests), watch, &activity, drain).await,
         Version::Http2 => drive(shared.http2.serve_connection(io, requests), watch, &activity, drain).await,
     }
+}
+
+/// Who is at the other end, or whom it speaks for.
+async fn who(stream: &mut Stream, peer: Peer, shared: &Shared, drain: &CancellationToken) -> Result<Sender, End> {
+    let proxies = &shared.limits.proxies;
+    let sender = proxies.sender(peer);
+    if !(proxies.protocol && sender.is_proxy) {
+        return Ok(sender);
+    }
+    let read = tokio::select! {
+        biased;
+        read = timeout(shared.limits.handshake_timeout, protocol::read(stream)) => read,
+        () = async { drain.cancelled().await; sleep(LINGER).await; } => return Err(End::Draining),
+    };
+    let named = read.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
+    named.map(|named| proxies.named(named, sender)).map_err(|error| {
+        // A proxy that only looks whether somebody listens says nothing at all.
+        if error.kind() == std::io::ErrorKind::InvalidData && shared.no_header.is_due() {
+            tracing::warn!(
+                proxy = ?peer.0,
+                "a trusted proxy's connection does not begin with the PROXY protocol and is closed; switch it on there, \
+                 or leave out --proxy-protocol"
+            );
+        }
+        End::NoProxyHeader(error)
+    })
 }
 
 /// Drives a connection and keeps an eye on it.

@@ -14,7 +14,8 @@ use tokio_util::task::TaskTracker;
 
 use super::{
     Limits, Listener, Peer, Stop,
-    connection::{self, Shared},
+    connection::{self, Activity, Shared},
+    newcomers::Newcomers,
     stream::Stream,
 };
 
@@ -31,45 +32,61 @@ pub async fn serve(listener: Listener, tls: Option<Arc<ServerConfig>>, router: R
     let tracker = TaskTracker::new();
     let room = Arc::new(Semaphore::new(limits.connections));
     let shared = Arc::new(Shared::new(tls.map(TlsAcceptor::from), router, &limits, &tracker));
-    let start = |(stream, peer): (Stream, Peer), permit: OwnedSemaphorePermit| {
-        let serving =
-            connection::serve(stream, peer, Arc::clone(&shared), stop.drain.child_token(), stop.abort.child_token());
+    let mut newcomers = Newcomers::new(limits.connections);
+    let start = |accepted: (Stream, Peer), newcomers: &mut Newcomers, permit: OwnedSemaphorePermit| {
+        let (activity, abort) = (Arc::new(Activity::default()), stop.abort.child_token());
+        newcomers.add(&activity, abort.clone());
+        let serving = connection::serve(accepted, activity, Arc::clone(&shared), stop.drain.child_token(), abort);
         tracker.spawn(async move {
             serving.await;
             drop(permit);
         });
     };
     let mut backoff = BACKOFF.0;
-    let next = async |backoff: &mut Duration| {
-        let permit = Arc::clone(&room).acquire_owned().await.expect("this semaphore is never closed");
-        loop {
-            match listener.accept().await {
-                Ok(accepted) => {
-                    *backoff = BACKOFF.0;
-                    return (accepted, permit);
-                }
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    tracing::warn!(%address, %error, "can't accept connections just now");
-                    sleep(*backoff).await;
-                    *backoff = (*backoff * 2).min(BACKOFF.1);
-                }
+    let next = async |backoff: &mut Duration| loop {
+        match listener.accept().await {
+            Ok(accepted) => {
+                *backoff = BACKOFF.0;
+                return accepted;
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(%address, %error, "can't accept connections just now");
+                sleep(*backoff).await;
+                *backoff = (*backoff * 2).min(BACKOFF.1);
             }
         }
     };
+    // Accepted, and without a place.
+    let mut waiting = None;
     loop {
-        tokio::select! {
+        let accepted = tokio::select! {
             biased;
             () = stop.abort.cancelled() => break,
             () = stop.drain.cancelled() => break,
-            (accepted, permit) = next(&mut backoff) => start(accepted, permit),
-        }
+            accepted = next(&mut backoff) => accepted,
+        };
+        let permit = if let Ok(permit) = Arc::clone(&room).try_acquire_owned() {
+            permit
+        } else {
+            newcomers.give_way();
+            tokio::select! {
+                biased;
+                () = stop.abort.cancelled() => break,
+                () = stop.drain.cancelled() => {
+                    waiting = Some(accepted);
+                    break;
+                }
+                permit = Arc::clone(&room).acquire_owned() => permit.expect("this semaphore is never closed"),
+            }
+        };
+        start(accepted, &mut newcomers, permit);
     }
     for _ in 0..LATE_CONNECTIONS {
         // Closing the listener would reset those that the kernel has accepted for us.
         let Ok(permit) = Arc::clone(&room).try_acquire_owned() else { break };
-        let Some(Ok(accepted)) = listener.accept().now_or_never() else { break };
-        start(accepted, permit);
+        let Some(Ok(accepted)) = waiting.take().map(Ok).or_else(|| listener.accept().now_or_never()) else { break };
+        start(accepted, &mut newcomers, permit);
     }
     drop(listener);
     tracker.close();

@@ -64,6 +64,12 @@ impl Certificate {
         Arc::new(Self { shown: RwLock::new(Arc::new(certified)) })
     }
 
+    /// The certificate that is shown, in DER.
+    #[must_use]
+    pub fn leaf(&self) -> Option<CertificateDer<'static>> {
+        self.shown.read().unwrap_or_else(PoisonError::into_inner).cert.first().cloned()
+    }
+
     /// From now on the certificate chain and the key in these PEM files are shown.
     ///
     /// # Errors

@@ -1,10 +1,23 @@
 //! Log lines on standard error: text for people, JSON for collectors. Never a body, a secret, or a name.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    sync::OnceLock,
+};
 
-use tracing_subscriber::{EnvFilter, filter::LevelFilter, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    EnvFilter, Registry,
+    filter::LevelFilter,
+    fmt,
+    layer::SubscriberExt,
+    reload::{self, Handle},
+    util::SubscriberInitExt,
+};
 
 use crate::config::LogFormat;
+
+/// What decides which lines are written. There is one for the process, as there is one standard error.
+static FILTER: OnceLock<Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// A level that can't be understood.
 #[derive(Debug, thiserror::Error)]
@@ -48,8 +61,23 @@ pub fn start(format: Option<LogFormat>, level: &str) -> Result<(), LevelError> {
         }
         LogFormat::Json => Box::new(lines.json().with_current_span(false).with_span_list(false)),
     };
+    let (filter, handle) = reload::Layer::new(filter);
     // A second start in one process, as in tests, keeps the first.
-    let _ = tracing_subscriber::registry().with(filter).with(lines).try_init();
+    if tracing_subscriber::registry().with(filter).with(lines).try_init().is_ok() {
+        let _ = FILTER.set(handle);
+    }
+    Ok(())
+}
+
+/// From now on lines of this level, or by these directives, are written. Does nothing before `start`.
+///
+/// # Errors
+/// If the level is none; nothing changes then.
+pub fn set_level(level: &str) -> Result<(), LevelError> {
+    let new = filter(level)?;
+    if let Some(handle) = FILTER.get() {
+        handle.reload(new).map_err(|_| LevelError { level: level.to_owned() })?;
+    }
     Ok(())
 }
 

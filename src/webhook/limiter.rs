@@ -5,11 +5,13 @@
 
 use std::{
     hash::{BuildHasher, RandomState},
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     num::NonZeroU32,
 };
 
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use crate::net::neighbourhood;
 
 const BUCKETS: u64 = 1 << 14;
 
@@ -26,16 +28,8 @@ impl Limiter {
 
     /// Counts a wrong signature. True if there were too many from this address.
     pub(super) fn is_too_many(&self, from: Option<IpAddr>) -> bool {
-        let bucket = self.hasher.hash_one(from.map(network)) % BUCKETS;
+        let bucket = self.hasher.hash_one(from.map(neighbourhood)) % BUCKETS;
         self.buckets.check_key(&bucket).is_err()
-    }
-}
-
-/// What one sender has: an IPv4 address, or the /64 of an IPv6 address.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
-        IpAddr::V4(address) => IpAddr::V4(address),
     }
 }
 

@@ -2,20 +2,21 @@
 
 use std::{collections::BTreeSet, num::NonZeroU32, time::Duration};
 
-use ipnet::IpNet;
-
 use super::{
-    Secret,
+    Secret, Tracer,
     budget::{Budget, BudgetTooSmall},
 };
-use crate::callback;
+use crate::{callback, net::Networks};
+
+/// What Smile sends webhooks from today, for lists of those who may call.
+pub const SMILES_ADDRESS: &str = "18.142.61.230";
 
 /// One webhook URL.
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     pub(super) name: String,
     pub(super) secrets: Vec<Secret>,
-    pub(super) allow_peers: Vec<IpNet>,
+    pub(super) allow_peers: Networks,
 }
 
 impl Endpoint {
@@ -24,7 +25,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// If the name can't be one, or there is no secret.
-    pub fn new(name: &str, secrets: Vec<Secret>, allow_peers: Vec<IpNet>) -> Result<Self, SettingsError> {
+    pub fn new(name: &str, secrets: Vec<Secret>, allow_peers: Networks) -> Result<Self, SettingsError> {
         let is_name = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
         if name.is_empty() || name.len() > 64 || !name.bytes().all(is_name) {
             return Err(SettingsError::Name(name.to_owned()));
@@ -96,6 +97,8 @@ pub struct Settings {
     /// Wrong signatures that one address may send a second, and at once, before the answer is 429.
     pub wrong_per_second: NonZeroU32,
     pub wrong_at_once: NonZeroU32,
+    /// Makes spans of webhooks. None: tracing is off.
+    pub tracer: Option<Tracer>,
 }
 
 impl Settings {
@@ -125,6 +128,7 @@ impl Settings {
             pace: Pace::default(),
             wrong_per_second: const { NonZeroU32::new(10).unwrap() },
             wrong_at_once: const { NonZeroU32::new(50).unwrap() },
+            tracer: None,
         })
     }
 
@@ -140,7 +144,7 @@ mod tests {
     use super::*;
 
     fn endpoint(name: &str) -> Result<Endpoint, SettingsError> {
-        Endpoint::new(name, vec![Secret::new(b"s").unwrap()], vec![])
+        Endpoint::new(name, vec![Secret::new(b"s").unwrap()], Networks::default())
     }
 
     #[test]
@@ -168,6 +172,9 @@ mod tests {
         let error = Settings::new(vec![smile()], 49 * MIB, 64 * MIB).unwrap_err();
         assert!(matches!(error, SettingsError::Budget(_)));
         assert!(error.to_string().contains("--body-budget"), "{error}");
-        assert_eq!(Endpoint::new("smile", vec![], vec![]).unwrap_err(), SettingsError::NoSecret("smile".into()));
+        assert_eq!(
+            Endpoint::new("smile", vec![], Networks::default()).unwrap_err(),
+            SettingsError::NoSecret("smile".into())
+        );
     }
 }

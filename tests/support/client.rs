@@ -291,8 +291,15 @@ pub struct Reader {
 
 impl Reader {
     pub async fn open(client: &mut RelayServiceClient<Channel>, request: SubscribeRequest) -> Result<Self, Status> {
+        Self::of(client.subscribe(request)).await
+    }
+
+    /// A stream that any client opens.
+    pub async fn of(
+        subscribing: impl Future<Output = Result<tonic::Response<Streaming<SubscribeResponse>>, Status>>,
+    ) -> Result<Self, Status> {
         let opening = async {
-            let mut stream = client.subscribe(request).await?.into_inner();
+            let mut stream = subscribing.await?.into_inner();
             let first = stream.message().await?.and_then(|message| message.checkpoint).expect("a checkpoint, at once");
             Ok::<_, Status>((stream, first))
         };

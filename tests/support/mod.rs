@@ -6,6 +6,7 @@
 
 pub mod client;
 pub mod files;
+pub mod identity;
 pub mod payload;
 pub mod program;
 pub mod stream;
@@ -61,7 +62,14 @@ impl Place {
     /// Starts a relay here and waits until it listens.
     pub fn spawn(&self, more: &[&str]) -> Relay {
         let is_plain_http = more.iter().any(|arg| arg.starts_with("--insecure-public-http"));
-        Relay::spawn(&self.args(more), is_plain_http)
+        Relay::spawn(command().args(self.args(more)), is_plain_http)
+    }
+
+    /// As `spawn`, with what `prepare` changes: its environment, say.
+    pub fn spawn_with(&self, more: &[&str], prepare: impl FnOnce(&mut Command)) -> Relay {
+        let mut command = command();
+        prepare(command.args(self.args(more)));
+        Relay::spawn(&mut command, false)
     }
 
     /// The command line of a relay here.
@@ -117,9 +125,8 @@ pub struct Relay {
 }
 
 impl Relay {
-    fn spawn(args: &[String], is_plain_http: bool) -> Self {
-        let mut child = command()
-            .args(args)
+    fn spawn(command: &mut Command, is_plain_http: bool) -> Self {
+        let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -198,7 +205,14 @@ impl Relay {
 
     /// How many webhooks to the endpoint `smile` came to this.
     pub fn webhooks(&self, result: &str) -> usize {
-        self.counter(&format!(r#"smile_relay_webhooks_total{{endpoint="smile",result="{result}"}}"#))
+        let (_, text) = self.probe("/metrics");
+        let of_any_type = |line: &&str| {
+            line.starts_with(r#"smile_relay_webhooks_total{endpoint="smile","#)
+                && line.contains(&format!(r#"result="{result}"}}"#))
+        };
+        let count =
+            |line: &str| line.rsplit(' ').next().and_then(|value| value.parse::<usize>().ok()).expect("a count");
+        text.lines().filter(of_any_type).map(count).sum()
     }
 
     /// The bytes of all webhooks to the endpoint `smile` whose signature was right.

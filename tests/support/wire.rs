@@ -31,7 +31,10 @@ pub async fn connect_tcp(relay: &Relay, from: Ipv4Addr) -> TcpStream {
 }
 
 pub async fn connect_tls(relay: &Relay, from: Ipv4Addr, tls: ClientConfig) -> TlsStream<TcpStream> {
-    let stream = connect_tcp(relay, from).await;
+    tls_over(connect_tcp(relay, from).await, tls).await
+}
+
+pub async fn tls_over(stream: TcpStream, tls: ClientConfig) -> TlsStream<TcpStream> {
     let connecting = TlsConnector::from(Arc::new(tls)).connect("localhost".try_into().unwrap(), stream);
     timeout(PATIENCE, connecting).await.expect("a handshake in time").unwrap()
 }
@@ -65,7 +68,11 @@ impl Wire {
     }
 
     pub async fn connect_from(relay: &Relay, from: Ipv4Addr) -> Self {
-        Self { stream: connect_tls(relay, from, tls_for(&["http/1.1"])).await, unread: Vec::new() }
+        Self::over(connect_tls(relay, from, tls_for(&["http/1.1"])).await)
+    }
+
+    pub fn over(stream: TlsStream<TcpStream>) -> Self {
+        Self { stream, unread: Vec::new() }
     }
 
     pub async fn send(&mut self, bytes: impl AsRef<[u8]>) {

@@ -305,3 +305,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_names_of_all_types_are_those_of_the_tables() {
+    let mut names: Vec<_> = webhook_types().collect();
+    let mut known: Vec<_> = SCHEMA.types.keys().map(String::as_str).collect();
+    names.sort_unstable();
+    known.sort_unstable();
+    assert_eq!(names, known);
+    assert!(!names.is_empty());
+}

@@ -60,6 +60,11 @@ impl Scope {
             && self.0.types.as_ref().is_none_or(|granted| granted.names.contains(event.type_name.as_ref()))
     }
 
+    /// Whether there are events of a granted source that may not be seen.
+    pub(super) fn has_bounds(&self) -> bool {
+        self.0.endpoints.is_some() || self.0.types.is_some()
+    }
+
     /// Whether all that a filter names may be seen, and there is something that may.
     pub(super) fn has_all_of(&self, filter: &Filter) -> bool {
         let bounds = &*self.0;

@@ -1,5 +1,7 @@
 //! The filter, compared with what its fields say.
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -80,6 +82,61 @@ proptest! {
     fn passes_what_its_fields_say(filter in filter(), event in event()) {
         let checked = Filter::new(filter.clone()).unwrap();
         prop_assert_eq!(checked.lets_pass(&event), wanted(&filter, &event));
+    }
+}
+
+prop_compose! {
+    fn scope()(
+        endpoints in prop::option::of(some(texts(&NAMES))),
+        types in prop::option::of(some(texts(&TYPES))),
+        sources in some(vec![EventSource::Webhook, EventSource::Widget]),
+    ) -> Scope {
+        Scope::new(endpoints.map(BTreeSet::from_iter), types.map(BTreeSet::from_iter), sources)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #[test]
+    fn nobody_sees_what_is_not_granted(filter in filter(), scope in scope(), event in event()) {
+        let narrowed = Filter::new(filter.clone()).unwrap().within(&scope);
+        match narrowed {
+            Some(narrowed) => {
+                prop_assert_eq!(narrowed.lets_pass(&event), wanted(&filter, &event) && scope.has(&event));
+                for endpoint in &filter.endpoints {
+                    prop_assert!(scope.has_endpoint(endpoint));
+                }
+            }
+            // Denied, for it names what is not granted: more than nothing at all.
+            None => prop_assert_ne!(scope, Scope::everything()),
+        }
+    }
+}
+
+#[test]
+fn a_filter_that_names_what_is_not_granted_is_denied() {
+    let set = |names: &[&str]| Some(texts(names).into_iter().collect());
+    let webhook = || vec![EventSource::Webhook];
+    let scope = Scope::new(set(&["a"]), set(&["USER_CREATED"]), webhook());
+    let denied = |filter: EventFilter, scope: &Scope| Filter::new(filter).unwrap().within(scope).is_none();
+    let none = EventFilter::default;
+    assert!(!denied(none(), &scope));
+    assert!(!denied(EventFilter { types: vec![1], type_names: texts(&["USER_CREATED"]), ..none() }, &scope));
+    assert!(!denied(EventFilter { endpoints: texts(&["a"]), sources: vec![1], ..none() }, &scope));
+    for beyond in [
+        EventFilter { types: vec![1, 7], ..none() },
+        EventFilter { type_names: texts(&["TASK_FINISHED"]), ..none() },
+        EventFilter { endpoints: texts(&["a", "b"]), ..none() },
+        EventFilter { sources: vec![1, 2], ..none() },
+    ] {
+        assert!(denied(beyond.clone(), &scope), "{beyond:?}");
+    }
+    for nothing in [
+        Scope::new(set(&[]), None, webhook()),
+        Scope::new(None, set(&[]), webhook()),
+        Scope::new(None, None, vec![EventSource::Widget]),
+    ] {
+        assert!(denied(none(), &nothing), "nothing is left of it: {nothing:?}");
     }
 }
 

@@ -1,18 +1,20 @@
 //! All samples, through every call, to somebody from whom values are kept: none of their bytes may be there.
 
+use http::Request;
 use http_body_util::BodyExt;
 use prost::Message;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-use super::*;
 use crate::{
-    event::pb::{GetEventResponse, ListEventsResponse, StartPosition, SubscribeResponse, subscribe_request},
+    event::pb::{
+        GetEventRequest, GetEventResponse, ListEventsRequest, ListEventsResponse, StartPosition, SubscribeRequest,
+        SubscribeResponse, subscribe_request,
+    },
+    event::redaction::Redaction,
     feed::tests::{Filled, redaction, task_finished},
-    grpc::{Metrics, SERVICE, Settings, relay_service::RelayService},
-    identity::{self, Identities},
-    net::Peer,
+    grpc::{Metrics, SERVICE, Settings},
+    identity::{Grants, Session},
 };
 
 /// The answer to a call: its messages, and the status.
@@ -37,17 +39,14 @@ impl Answer {
     }
 }
 
-async fn call(service: &RelayService, call: &str, request: &impl Message, redaction: &Redaction) -> Answer {
+async fn call(router: &axum::Router, call: &str, request: &impl Message, redaction: &Redaction) -> Answer {
     let body = super::super::frame::of_message(request);
-    let mut request =
-        Request::post(format!("/{SERVICE}/{call}")).body(Body::new(http_body_util::Full::new(body))).unwrap();
-    let rate = identity::Rate { per_second: std::num::NonZeroU32::MIN, max_streams: 10 };
-    let identities = Identities::start(None, None, rate, identity::Metrics::default());
-    // Somebody who may do everything: that something is kept from them has to do by itself.
-    let session = identities.recognise(request.headers(), Peer::default(), None).await.unwrap();
-    request.extensions_mut().insert(session);
-    request.extensions_mut().insert(redaction.clone());
-    let response = service.clone().oneshot(request).await.unwrap();
+    let mut request = Request::post(format!("/{SERVICE}/{call}")).body(axum::body::Body::from(body)).unwrap();
+    *request.version_mut() = http::Version::HTTP_2;
+    request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    let grants = Grants { redaction: redaction.clone(), ..Grants::without_identities(true) };
+    request.extensions_mut().insert(Session::with(grants));
+    let response = router.clone().oneshot(request).await.unwrap();
     let at_once = response.headers().get("grpc-status").cloned();
     let body = response.into_body().collect().await.unwrap();
     let code = at_once.or_else(|| body.trailers().and_then(|trailers| trailers.get("grpc-status").cloned()));
@@ -55,7 +54,7 @@ async fn call(service: &RelayService, call: &str, request: &impl Message, redact
     Answer { bytes: body.to_bytes().to_vec(), code }
 }
 
-fn service(filled: &Filled) -> RelayService {
+fn router(filled: &Filled) -> axum::Router {
     let settings = Settings {
         endpoints: vec!["smile".into()],
         started_at: 0,
@@ -64,14 +63,8 @@ fn service(filled: &Filled) -> RelayService {
         web_origins: Vec::new(),
         callback_tokens: None,
     };
-    RelayService::new(Shared {
-        feed: filled.feed.clone(),
-        settings: Arc::new(settings),
-        metrics: Metrics::default(),
-        streams: Arc::new(Semaphore::new(10)),
-        answers: Arc::new(Semaphore::new(10)),
-        drain: CancellationToken::new(),
-    })
+    let (_, health) = tonic_health::server::health_reporter();
+    super::super::services(filled.feed.clone(), settings, Metrics::default(), health, CancellationToken::new())
 }
 
 fn everything(include_raw_body: bool) -> SubscribeRequest {
@@ -100,18 +93,18 @@ async fn no_call_gives_away_what_is_removed() {
         filled.store(&task_finished(id, more)).await;
         stored += 1;
     }
-    let service = service(&filled);
+    let router = router(&filled);
     for (redaction, is_redacted) in [(redaction(&REMOVED), true), (Redaction::default(), false)] {
-        let streamed = call(&service, "Subscribe", &everything(false), &redaction).await;
+        let streamed = call(&router, "Subscribe", &everything(false), &redaction).await;
         let events = streamed.messages::<SubscribeResponse>().into_iter().flat_map(|message| message.events);
         assert_eq!((streamed.code.as_str(), events.count()), ("0", stored));
-        let listed = call(&service, "ListEvents", &ListEventsRequest::default(), &redaction).await;
+        let listed = call(&router, "ListEvents", &ListEventsRequest::default(), &redaction).await;
         assert_eq!((listed.code.as_str(), listed.messages::<ListEventsResponse>()[0].events.len()), ("0", stored));
         let mut got = Vec::new();
         for sequence in 1..=stored as u64 {
             use crate::event::pb::get_event_request::Event::Sequence;
             let request = GetEventRequest { event: Some(Sequence(sequence)), include_raw_body: false };
-            let answer = call(&service, "GetEvent", &request, &redaction).await;
+            let answer = call(&router, "GetEvent", &request, &redaction).await;
             let event = answer.messages::<GetEventResponse>().remove(0).event.unwrap();
             assert_eq!((answer.code.as_str(), event.sequence), ("0", sequence));
             assert!(event.data.is_some(), "{}", event.type_name);
@@ -132,7 +125,7 @@ async fn no_call_gives_away_what_is_removed() {
 async fn raw_bodies_are_refused_to_whoever_is_redacted() {
     let filled = Filled::start();
     filled.store(&task_finished(1, 0)).await;
-    let service = service(&filled);
+    let router = router(&filled);
     let (redaction, none) = (redaction(&["fullName"]), Redaction::default());
     let list = ListEventsRequest { include_raw_body: true, ..ListEventsRequest::default() };
     let get = GetEventRequest {
@@ -141,9 +134,9 @@ async fn raw_bodies_are_refused_to_whoever_is_redacted() {
     };
     for (code, redaction) in [("7", &redaction), ("0", &none)] {
         let answers = [
-            call(&service, "Subscribe", &everything(true), redaction).await,
-            call(&service, "ListEvents", &list, redaction).await,
-            call(&service, "GetEvent", &get, redaction).await,
+            call(&router, "Subscribe", &everything(true), redaction).await,
+            call(&router, "ListEvents", &list, redaction).await,
+            call(&router, "GetEvent", &get, redaction).await,
         ];
         for answer in answers {
             assert_eq!((answer.code.as_str(), answer.has("Ada Secret")), (code, code == "0"));

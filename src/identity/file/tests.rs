@@ -125,6 +125,19 @@ fn mistakes_are_named_by_their_line_and_the_way_out() {
     }
 }
 
+#[test]
+fn there_are_no_more_redactions_than_forms_of_events() {
+    let fields =
+        ["dob", "fullName", "firstName", "lastName", "suffix", "gender", "citizenship", "photoUrl", "profileUrl"];
+    let identity =
+        |(at, field): (usize, &&str)| format!("[identities.i{at}]\ntokens = [\"t{at}\"]\nredact = [\"{field}\"]\n");
+    let eight: String = fields[..8].iter().enumerate().map(identity).collect();
+    // The same one counts once.
+    assert_eq!(parse(&(eight.clone() + &identity((8, &fields[0])))).unwrap().identities.len(), 9);
+    let error = parse(&(eight + &identity((8, &fields[8])))).unwrap_err();
+    assert!(error.starts_with("identities.toml: line 25: [identities.i8]: its `redact`"), "{error}");
+}
+
 proptest! {
     #[test]
     fn never_panics(lines in prop::collection::vec(

@@ -151,6 +151,9 @@ fn claims_have_to_be_for_this_relay_and_for_now() {
     for (name, value, error) in [
         ("exp", json!(now() - 10), JwtError::Expired),
         ("exp", json!("never"), JwtError::Malformed),
+        ("exp", json!(1.8e19), JwtError::Malformed),
+        ("exp", json!(1e300), JwtError::Incomplete),
+        ("exp", json!(-1), JwtError::Incomplete),
         ("exp", Value::Null, JwtError::Malformed),
         ("nbf", json!(now() + 60), JwtError::TooEarly),
         ("aud", json!("another"), JwtError::Audience),

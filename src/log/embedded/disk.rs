@@ -35,7 +35,7 @@ pub struct DirectoryLock {
 }
 
 /// Makes sure that the directory is there, is fit, and is ours.
-pub fn prepare(options: &Options) -> Result<DirectoryLock, OpenError> {
+pub fn prepare(options: &Options, waits: &dyn Fn()) -> Result<DirectoryLock, OpenError> {
     let path = &options.data_dir;
     let unusable = |source| OpenError::Unusable { path: path.clone(), source };
     fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
@@ -54,10 +54,11 @@ pub fn prepare(options: &Options) -> Result<DirectoryLock, OpenError> {
     {
         return Err(OpenError::Filesystem { path: path.clone(), kind: (*name).to_owned() });
     }
-    lock(options)
+    lock(options, waits)
 }
 
-fn lock(options: &Options) -> Result<DirectoryLock, OpenError> {
+/// Calls `waits` if it has to wait.
+fn lock(options: &Options, waits: &dyn Fn()) -> Result<DirectoryLock, OpenError> {
     let unusable = |source| OpenError::Unusable { path: options.data_dir.clone(), source };
     let path = Embedded::lock_path(&options.data_dir);
     let file = File::options().create(true).truncate(false).write(true).mode(0o600).open(path).map_err(unusable)?;
@@ -73,6 +74,7 @@ fn lock(options: &Options) -> Result<DirectoryLock, OpenError> {
             Err(fs::TryLockError::WouldBlock) => {
                 if !said {
                     tracing::warn!(data_dir = %options.data_dir.display(), "another process uses it: waiting");
+                    waits();
                     said = true;
                 }
                 // The kernel has no lock with a timeout: asking again is the wait.
@@ -85,6 +87,24 @@ fn lock(options: &Options) -> Result<DirectoryLock, OpenError> {
 /// Makes names in a directory durable.
 pub fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
+}
+
+/// What is left on the directory's file system for this process, and what there is in all, in bytes.
+pub fn room(directory: &Path) -> io::Result<(u64, u64)> {
+    let found = rustix::fs::statvfs(directory)?;
+    Ok((found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize))
+}
+
+/// What the database and its write-ahead log take.
+pub fn database_bytes(path: &Path) -> u64 {
+    let beside =
+        |suffix: &str| path.with_file_name(format!("{}{suffix}", path.file_name().unwrap_or_default().display()));
+    // The write-ahead log is not always there.
+    ["", "-wal", "-shm"]
+        .into_iter()
+        .filter_map(|suffix| fs::metadata(beside(suffix)).ok())
+        .map(|found| found.len())
+        .sum()
 }
 
 /// A file that takes room for the time when the disk is full: removing old events needs some.
@@ -122,8 +142,8 @@ impl Reserve {
             return Ok(());
         }
         let directory = self.path.parent().unwrap_or(&self.path);
-        let found = rustix::fs::statvfs(directory)?;
-        if found.f_bavail * found.f_frsize < RESERVE_BYTES + HEADROOM_BYTES {
+        let (free, _) = room(directory)?;
+        if free < RESERVE_BYTES + HEADROOM_BYTES {
             return Err(io::ErrorKind::StorageFull.into());
         }
         let mut file = File::options().create(true).truncate(true).write(true).mode(0o600).open(&self.path)?;

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::sync::Semaphore;
 
-use super::{Located, Position, ReadError, Record, Reporter, Slice, schema};
+use super::{Located, Position, ReadError, Record, Reporter, Slice, Stats, schema, stats};
 use crate::event::{UnixMicros, pb::EventSource};
 
 /// Reads at once. More would wait for the same disk and the same cores.
@@ -46,6 +46,12 @@ impl Readers {
             .await
             .map_err(|e| ReadError(e.to_string()))?
             .map_err(|e: rusqlite::Error| ReadError(e.to_string()))
+    }
+
+    /// What the log holds and takes.
+    pub async fn stats(&self) -> Result<Stats, ReadError> {
+        let path = self.path.clone();
+        self.with(move |connection| stats::read(connection, &path)).await
     }
 
     pub fn close(&self) {

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::watch;
 
 use super::{
-    Append, AppendError, Appended, Command, Health, NewRecord, Options, Position, Record, Reporter,
+    Append, AppendError, Appended, Command, Health, Metrics, NewRecord, Options, Position, Record, Reporter,
     checkpoint::{self, Checkpoints, Outcome},
     clock::{Clock, Reading, micros},
     dedupe::{Dedupe, Relation},
@@ -95,6 +95,7 @@ pub struct Writer {
     head_changes: watch::Sender<Position>,
     health: Arc<watch::Sender<Health>>,
     recent: Arc<Recent>,
+    metrics: Metrics,
     clock: Clock,
     started: Instant,
     retention: Option<UnixMicros>,
@@ -171,6 +172,7 @@ impl Writer {
             head_changes,
             health,
             recent,
+            metrics: Metrics::default(),
             clock: Clock::new(now, last),
             started,
             retention: options.retention.map(micros),
@@ -182,6 +184,12 @@ impl Writer {
         };
         writer.take_reserve();
         Ok((writer, heads))
+    }
+
+    /// Counts in `metrics` from now on.
+    pub fn counting(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// Writes until it is asked to close, or can't be trusted any more.
@@ -246,10 +254,12 @@ impl Writer {
             return closing;
         }
         let mut stored = Vec::new();
+        let began = Instant::now();
         let result = if self.is_full() { self.find_repeated(&group) } else { self.store(&group, &mut stored) };
         match result {
             Ok(answers) => {
                 if let Some(newest) = stored.last() {
+                    self.metrics.committed(stored.len(), began.elapsed());
                     self.head = newest.at;
                     self.recent.add(stored.iter().map(|stored| stored.record(&group[stored.in_group].record)));
                     for report in stored.iter().filter(|stored| stored.ids == Ids::Reports) {

@@ -17,11 +17,15 @@ use http_body::{Frame, SizeHint};
 use hyper::body::Incoming;
 use tower::Service;
 
-use crate::net::{Connection, Peer};
+use super::rest::{Discard, Lent};
+use crate::net::{
+    Connection, Peer,
+    proxies::{Proxies, Sender},
+};
 
 /// What happens on a connection, for those who watch it. Only hints: nothing is ordered by these.
 #[derive(Default)]
-pub(super) struct Activity {
+pub(in crate::net) struct Activity {
     /// Requests whose heads were read.
     started: AtomicUsize,
     /// Requests that are not answered to the end.
@@ -33,7 +37,7 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    pub(super) fn started(&self) -> usize {
+    pub(in crate::net) fn started(&self) -> usize {
         self.started.load(Relaxed)
     }
 
@@ -63,15 +67,20 @@ impl Activity {
     }
 
     fn start(self: &Arc<Self>) -> Running {
-        self.running.fetch_add(1, Relaxed);
         self.started.fetch_add(1, Relaxed);
         self.reading.store(false, Relaxed);
+        self.resume()
+    }
+
+    /// Something of a request goes on beside its answer.
+    pub(super) fn resume(self: &Arc<Self>) -> Running {
+        self.running.fetch_add(1, Relaxed);
         Running(Arc::clone(self))
     }
 }
 
 /// A request that runs until this is dropped.
-struct Running(Arc<Activity>);
+pub(super) struct Running(Arc<Activity>);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -81,16 +90,14 @@ impl Drop for Running {
 
 /// Hyper's view of the router.
 pub(super) struct Requests {
-    router: Router,
-    peer: Peer,
-    connection: Connection,
-    activity: Arc<Activity>,
-}
-
-impl Requests {
-    pub(super) fn new(router: Router, peer: Peer, connection: Connection, activity: Arc<Activity>) -> Self {
-        Self { router, peer, connection, activity }
-    }
+    pub(super) router: Router,
+    pub(super) peer: Peer,
+    pub(super) connection: Connection,
+    pub(super) sender: Sender,
+    pub(super) proxies: Arc<Proxies>,
+    pub(super) activity: Arc<Activity>,
+    /// None: what is left of a body is not read.
+    pub(super) discard: Option<Arc<Discard>>,
 }
 
 impl hyper::service::Service<Request<Incoming>> for Requests {
@@ -100,8 +107,13 @@ impl hyper::service::Service<Request<Incoming>> for Requests {
 
     fn call(&self, mut request: Request<Incoming>) -> Answering {
         let running = self.activity.start();
+        let client = self.proxies.client(self.sender, request.headers());
         request.extensions_mut().insert(self.peer);
         request.extensions_mut().insert(self.connection.clone());
+        request.extensions_mut().insert(client);
+        let (head, body) = request.into_parts();
+        let body = Lent::new(body, &head.headers, self.discard.as_ref(), &self.activity);
+        let request = Request::from_parts(head, body);
         Answering { answer: self.router.clone().call(request), running: Some(running) }
     }
 }

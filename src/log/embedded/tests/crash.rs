@@ -105,7 +105,7 @@ async fn times_of_receipt_go_on_when_everything_was_removed() {
 fn a_writer_that_panics_asks_the_process_to_end() {
     let directory = Directory::new();
     let options = directory.options(DEFAULT);
-    let lock = disk::prepare(&options).unwrap();
+    let lock = disk::prepare(&options, &|| ()).unwrap();
     let path = directory.path("events.db");
     let connection = schema::open(directory.0.path(), &path).unwrap();
     let (health_changes, health) = watch::channel(Health::Good);

@@ -147,7 +147,7 @@ impl SmallDisk {
     fn new(bytes: u64) -> Self {
         let directory = Directory::new();
         let options = directory.options(DEFAULT);
-        let lock = disk::prepare(&options).unwrap();
+        let lock = disk::prepare(&options, &|| ()).unwrap();
         let path = directory.path("events.db");
         let connection = schema::open(directory.0.path(), &path).unwrap();
         let pages = bytes / 8192;
