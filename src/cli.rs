@@ -12,7 +12,9 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, error::ErrorKind};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind};
+
+use crate::config::{Origins, variable_of};
 
 pub mod backup;
 pub mod client;
@@ -153,11 +155,15 @@ impl CliError {
 /// The whole program.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches().and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, matches)));
+    let (cli, matches) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Printing fails only where nobody reads.
             let _ = error.print();
+            if let Some(variable) = variable_of(&error) {
+                eprintln!("\nThe value is that of the variable {variable}.");
+            }
             let asked = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
             return if asked { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) };
         }
@@ -176,7 +182,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if !error.is_quiet() {
-                eprintln!("error: {error}");
+                eprintln!("error: {}", Origins::of(&matches).explain(&error.to_string()));
             }
             ExitCode::from(error.exit_code())
         }

@@ -1,12 +1,14 @@
 //! Configuration: flags over environment over one TOML file, to one checked [`Config`].
 //!
 //! Promises: every setting has one name, in its flag (`--grpc-listen`), its variable (`SMILE_RELAY_GRPC_LISTEN`) and the
-//! file (`grpc-listen`); an unknown key is an error; every error names the flag or the file and says what to write;
-//! secrets are never printed. Read by `relay` alone, which hands each part its own settings.
+//! file (`grpc-listen`); an unknown key is an error; every error names the flag, the variable or the file with its line, and
+//! says what to write (see [`Origins`]); secrets are never printed. Read by `relay` alone, which hands each part its own settings.
 
 mod check;
 mod encryption;
+mod file;
 mod identity;
+mod origins;
 mod public;
 mod secret_files;
 mod settings;
@@ -23,6 +25,7 @@ use http::HeaderValue;
 
 pub use self::{
     identity::IdentitySettings,
+    origins::{Origins, variable_of},
     secret_files::SecretFiles,
     settings::{EndpointSettings, LogFormat, Settings, Span, Volume},
     telemetry::LevelFile,
@@ -42,6 +45,7 @@ pub enum ConfigError {
     Unreadable { path: PathBuf, source: std::io::Error },
     #[error("--config {}: line {line}: {problem}", path.display())]
     File { path: PathBuf, line: usize, problem: String },
+    /// Begins with the setting's flag, as a rule: [`Origins`] looks for that.
     #[error("{0}")]
     Setting(String),
 }
@@ -100,29 +104,23 @@ pub struct CertifiedKeyFiles {
 /// What flags and environment say, completed by the file that they name and by the defaults.
 ///
 /// # Errors
-/// If the file can't be read or holds something unknown.
+/// If the file can't be read or holds something unknown, or a variable is mistyped.
 pub fn load(given: Settings) -> Result<Settings, ConfigError> {
+    let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    if let Some((variable, meant)) = origins::mistyped_variable(set) {
+        return Err(ConfigError::Setting(format!("{variable}: there is no such setting; did you mean {meant}?")));
+    }
     let Some(path) = given.config.clone() else { return Ok(settings::overlay(settings::defaults(), &given)) };
-    let text =
-        std::fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
-    let file: Settings = toml::from_str(&text).map_err(|error| ConfigError::File {
-        path: path.clone(),
-        line: 1 + error.span().map_or(0, |at| text[..at.start].matches('\n').count()),
-        problem: without_value(error.message()),
-    })?;
+    let file = file::read(&path)?;
     Ok(settings::overlay(settings::overlay(settings::defaults(), &file), &given))
 }
 
-/// The message of a parser, which may repeat the value that it found, without that value: it can be a secret.
-fn without_value(message: &str) -> String {
-    let message = message.replace('\n', " ");
-    match message.rsplit_once(", expected ") {
-        Some((found, expected)) if message.starts_with("invalid ") => {
-            let kind = found.split(['"', '`']).next().unwrap_or_default().trim_end();
-            format!("{kind}, expected {expected}")
-        }
-        _ => message,
-    }
+/// The name among these that is most like `name`, if it is like it at all.
+fn nearest<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> Option<&'k str> {
+    let alike = |text: &str| text.replace('_', "-").to_lowercase();
+    let likeness = |known: &'k str| (strsim::jaro_winkler(&alike(name), &alike(known)), known);
+    let nearest = known.map(likeness).max_by(|a, b| a.0.total_cmp(&b.0));
+    nearest.filter(|(likeness, _)| *likeness >= 0.85).map(|(_, known)| known)
 }
 
 /// Checks settings as a whole. What they leave open has its default.

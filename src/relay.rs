@@ -37,12 +37,9 @@ use crate::{
         self, Health, Log,
         embedded::{Embedded, OpenError},
     },
-    net::{
-        self, BindError, ClientAuthorities, Limits, Listener, Stop,
-        tls::{self, Tls, TlsError},
-    },
+    net::{self, BindError, Limits, Listener, tls::TlsError},
     telemetry::{
-        self, LOG_FAILED, Readiness, Scrape, admin,
+        LOG_FAILED, Readiness, Scrape, admin,
         otlp::{self, Otlp, OtlpError},
     },
     webhook,

@@ -170,7 +170,7 @@ fn endpoint(
         return Err(wrong(format!("[endpoints.{name}]: it has no secret; set secrets or secret-files")));
     }
     let allow_peers = public::peers(peers_key, &settings.allow_peers)?;
-    webhook::Endpoint::new(name, secrets, allow_peers).map_err(|e| wrong(e.to_string()))
+    webhook::Endpoint::new(name, secrets, allow_peers).map_err(|e| wrong(format!("[endpoints.{name}]: {e}")))
 }
 
 fn feed(settings: &Settings) -> Result<feed::Settings, ConfigError> {

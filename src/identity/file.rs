@@ -166,6 +166,7 @@ impl IdentityFile {
             checked.issuers.insert(name, settings);
         }
         let mut owners: BTreeMap<String, String> = BTreeMap::new();
+        let mut redactions = HashSet::new();
         for (name, raw) in file.identities {
             let line = line(raw.span().start);
             let wrong = |problem: String| LoadError::at(path, line, format!("[identities.{name}]: {problem}"));
@@ -178,6 +179,12 @@ impl IdentityFile {
                     return Err(wrong(format!("the token {token} is of [identities.{owner}] already")));
                 }
             }
+            redactions.extend(Some(definition.grants.redaction.clone()).filter(|redaction| !redaction.is_none()));
+            if redactions.len() > PROFILES_MOST {
+                return Err(wrong(format!(
+                    "its `redact` is one more than the {PROFILES_MOST} different ones that there can be: let it have one of those"
+                )));
+            }
             checked.identities.insert(name, definition);
         }
         if checked.identities.is_empty() {
@@ -188,16 +195,6 @@ impl IdentityFile {
         }
         if checked.issuers.len() > ISSUERS_MOST {
             return Err(LoadError::at(path, 1, format!("there are more than {ISSUERS_MOST} issuers")));
-        }
-        let redactions = checked.identities.values().map(|identity| &identity.grants.redaction);
-        let redactions: HashSet<_> = redactions.filter(|redaction| !redaction.is_none()).collect();
-        if redactions.len() > PROFILES_MOST {
-            let problem = format!(
-                "`redact` says {} different things, and events are kept in at most {PROFILES_MOST} forms: let more \
-                 identities share one",
-                redactions.len()
-            );
-            return Err(LoadError::at(path, 1, problem));
         }
         Ok(checked)
     }
