@@ -229,7 +229,7 @@ async fn nothing_of_a_user_is_left_and_everything_else_is_as_it_was() {
 
         // A repetition by Smile stays one, and a stream that was open missed nothing.
         assert_eq!(sender.send(body("et-4", ANN, size(4))).await, 200);
-        assert_eq!(relay.webhooks("repeated"), 1);
+        assert_eq!(relay.webhooks("duplicate"), 1);
         assert!(!is_in_files(&place, MARK));
         assert!(relay.stop().success());
         let follower = following.await.unwrap();
