@@ -87,7 +87,7 @@ async fn a_restored_copy_goes_on_and_cursors_past_it_are_told() {
     assert_eq!(sequences(&tail), (held.len() as u64 + 1..=sent as u64 + 5).collect::<Vec<_>>());
     // What the copy has is still known.
     assert_eq!(sender.send(body("et-0")).await, 200);
-    assert_eq!(relay.webhooks("repeated"), 1);
+    assert_eq!(relay.webhooks("duplicate"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

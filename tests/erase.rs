@@ -32,7 +32,8 @@ use tonic::{Code, transport::Channel};
 /// In every field of hers that there is; so it is what `grep` looks for.
 const ANN: &str = "tenantId-ann-0815";
 const OTHERS: [&str; 3] = ["tenantId-bob", "tenantId-cleo", "tenantId-dan"];
-const ORIGIN: &str = "https://ann-0815.example.com";
+const HER_ORIGIN: &str = "https://ann-0815.example.com";
+const ORIGIN: &str = "https://app.example.com";
 /// A part of all that is hers.
 const MARK: &str = "ann-0815";
 
@@ -92,7 +93,8 @@ async fn report(relay: &Relay, sender: &Sender, user: &str, n: usize) {
         "arguments": [{"accountId": format!("a-{user}"), "userId": user, "providerId": "p"}],
         "occurredAt": "2026-11-23T10:00:00Z"});
     let body = json!({"token": token, "callbacks": [callback]}).to_string();
-    let request = http::Request::post(format!("{}/callbacks/v1/events", sender.base())).header("origin", ORIGIN);
+    let request = http::Request::post(format!("{}/callbacks/v1/events", sender.base()))
+        .header("origin", if user == ANN { HER_ORIGIN } else { ORIGIN });
     let request = request.header("content-type", "text/plain").body(http_body_util::Full::new(body.into())).unwrap();
     assert_eq!(sender.request(request).await.status(), 200);
 }
@@ -120,7 +122,10 @@ fn assert_tombstone(event: &Event, before: &Event) {
 
 fn callbacks(place: &Place) -> Vec<String> {
     std::fs::write(place.path().join("key"), b"a key for tests, 32 bytes of it.").unwrap();
-    vec![format!("--callback-key-file={}", place.path().join("key").display()), format!("--callback-origin={ORIGIN}")]
+    vec![
+        format!("--callback-key-file={}", place.path().join("key").display()),
+        format!("--callback-origin={ORIGIN},{HER_ORIGIN}"),
+    ]
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -229,7 +234,7 @@ async fn nothing_of_a_user_is_left_and_everything_else_is_as_it_was() {
 
         // A repetition by Smile stays one, and a stream that was open missed nothing.
         assert_eq!(sender.send(body("et-4", ANN, size(4))).await, 200);
-        assert_eq!(relay.webhooks("repeated"), 1);
+        assert_eq!(relay.webhooks("duplicate"), 1);
         assert!(!is_in_files(&place, MARK));
         assert!(relay.stop().success());
         let follower = following.await.unwrap();

@@ -14,6 +14,7 @@ mod clock;
 mod dedupe;
 mod disk;
 mod erase;
+mod gaps;
 pub mod keys;
 mod reader;
 mod recent;
@@ -110,8 +111,9 @@ enum Command {
     Append(Box<Append>),
     /// Make records tombstones.
     Erase(erase::Step),
-    /// Leave nothing of what was removed or overwritten in the write-ahead log. The answer is true once it is done.
-    Scrub(oneshot::Sender<Result<bool, EraseError>>),
+    /// Leave nothing of what was removed or overwritten in the write-ahead log, and overwrite the unallocated parts of these
+    /// pages. The answer is true once it is done.
+    Scrub(Vec<u64>, oneshot::Sender<Result<bool, EraseError>>),
     /// Finish what is queued, and end.
     Close,
 }
@@ -140,6 +142,7 @@ pub struct Embedded {
     /// One erasure at a time.
     erasing: Semaphore,
     keys: keys::Keyring,
+    gaps: Arc<gaps::Gaps>,
     readers: reader::Readers,
     /// Filled by the writer; asked before the readers.
     recent: Arc<recent::Recent>,
@@ -175,10 +178,20 @@ impl Embedded {
         let (health_changes, health) = watch::channel(Health::Good);
         let health_changes = Arc::new(health_changes);
         let checkpoints = checkpoint::Checkpoints::start(&path, Arc::clone(&health_changes)).map_err(failed)?;
+        let gaps = gaps::Gaps::open(&path, checkpoints.turn());
+        let gaps = gaps.map_err(|source| OpenError::Unusable { path: options.data_dir.clone(), source })?;
+        let gaps = Arc::new(gaps);
         let (commands, queue) = mpsc::channel();
-        let (writer, head, erasures) =
-            writer::Writer::new(connection, options, checkpoints, health_changes, Arc::clone(&recent), lock)
-                .map_err(failed)?;
+        let (writer, head, erasures) = writer::Writer::new(
+            connection,
+            options,
+            checkpoints,
+            health_changes,
+            Arc::clone(&recent),
+            Arc::clone(&gaps),
+            lock,
+        )
+        .map_err(failed)?;
         let writer = writer.counting(metrics);
         let writer = std::thread::Builder::new()
             .name("log-writer".into())
@@ -195,6 +208,7 @@ impl Embedded {
             erasures,
             erasing: Semaphore::new(1),
             keys: options.keys.clone(),
+            gaps,
             readers: reader::Readers::new(path),
             recent,
             writer: Mutex::new(Some(writer)),

@@ -65,6 +65,11 @@ impl Checkpoints {
         Ok(Self { wake: Some(wake), turn, thread: Some(thread) })
     }
 
+    /// Whoever holds this keeps checkpoints from running.
+    pub fn turn(&self) -> Arc<Mutex<()>> {
+        Arc::clone(&self.turn)
+    }
+
     /// Asks for a checkpoint soon.
     pub fn wish(&self) {
         if let Some(wake) = &self.wake {

@@ -1,18 +1,19 @@
 //! Erases what is held of a user, in steps that hold nobody up.
 //!
 //! A reader looks for the records, a window of sequences at a time; the writer overwrites them where they are, as tombstones of
-//! the same length. So nothing is moved, no page keeps a copy, and the room is free when retention gets there. In the end
-//! the write-ahead log is moved into the database and cut off: until then it holds the pages as they were.
+//! the same length. So nothing is moved, and the room is free when retention gets there. Then the write-ahead log, which holds the
+//! pages as they were, is moved into the database and cut off; and where SQLite has moved rows before, for those that were
+//! removed beside them, what it has left of them is overwritten (`gaps`).
 //!
 //! A call that is cut short has erased what its steps have committed; the next one does the rest.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rusqlite::{Connection, OptionalExtension, params};
 use tokio::{sync::oneshot, time::Instant};
 
 use super::{
-    AppendError, Command, Embedded, EraseError, Erased, Log,
+    AppendError, Command, Embedded, EraseError, Erased, Log, ReadError,
     schema::{self, Kind},
 };
 
@@ -64,14 +65,25 @@ pub async fn erase(log: &Embedded, user_id: &str, endpoint: Option<&str>) -> Res
         }
         next = last + 1;
     }
+    // All is in the database's file then, and no page is moved until the second time.
+    scrub(log, Vec::new()).await?;
+    let gaps = Arc::clone(&log.gaps);
+    let found = tokio::task::spawn_blocking(move || gaps.find()).await;
+    let found = found.unwrap_or_else(|e| Err(e.into())).map_err(|e| ReadError(e.to_string()))?;
+    scrub(log, found).await?;
+    Ok(Erased { records, through })
+}
+
+/// Waits for those who read the log as it was.
+async fn scrub(log: &Embedded, pages: Vec<u64>) -> Result<(), EraseError> {
     let deadline = Instant::now() + READERS_WAIT;
-    while !ask(log, Command::Scrub).await? {
+    while !ask(log, |reply| Command::Scrub(pages.clone(), reply)).await? {
         if Instant::now() >= deadline {
             return Err(EraseError::Busy);
         }
         tokio::time::sleep(AGAIN).await;
     }
-    Ok(Erased { records, through })
+    Ok(())
 }
 
 async fn ask<T>(

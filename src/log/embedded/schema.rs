@@ -32,6 +32,9 @@ const VERSION: i64 = 3;
 const COMPATIBLE_FROM: i64 = 2;
 const COMPATIBLE_FROM_WITH_KINDS: i64 = 3;
 
+/// Of a new log, and so of all of them.
+pub const PAGE_SIZE: usize = 8192;
+
 /// How long to wait for somebody else who holds the database, such as SQLite's shell.
 pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -21,6 +21,7 @@ use super::{
     dedupe::{Dedupe, Relation, Unsealing},
     disk::{DirectoryLock, Reserve},
     erase,
+    gaps::Gaps,
     keys::{InUse, Keyring},
     recent::Recent,
     reports::Reports,
@@ -49,6 +50,9 @@ const WAL_PAGES: u64 = 8192;
 const WAL_LIMIT_PAGES: u64 = 2 * WAL_PAGES;
 /// If somebody reads what would have to go, it tries again after as many pages more (8 MiB).
 const RESTART_AGAIN_PAGES: u64 = 1024;
+
+/// How long an erasure may look at the pages.
+const PAGES_STAY: Duration = Duration::from_mins(10);
 
 /// What is new of a group.
 struct Stored {
@@ -100,6 +104,10 @@ pub struct Writer {
     head: Position,
     head_changes: watch::Sender<Position>,
     erasures: watch::Sender<u64>,
+    /// The file beneath the database, for the last step of an erasure.
+    gaps: Arc<Gaps>,
+    /// Until then no page is moved, as an erasure looks at them one by one.
+    pages_stay: Option<Instant>,
     keys: Keyring,
     key_in_use: InUse,
     health: Arc<watch::Sender<Health>>,
@@ -133,6 +141,7 @@ impl Writer {
         checkpoints: Checkpoints,
         health: Arc<watch::Sender<Health>>,
         recent: Arc<Recent>,
+        gaps: Arc<Gaps>,
         lock: DirectoryLock,
     ) -> rusqlite::Result<(Self, watch::Receiver<Position>, watch::Receiver<u64>)> {
         let started = Instant::now();
@@ -172,6 +181,8 @@ impl Writer {
             head,
             head_changes,
             erasures,
+            gaps,
+            pages_stay: None,
             keys: options.keys.clone(),
             key_in_use: InUse::new(options.keys.clone()),
             health,
@@ -210,9 +221,9 @@ impl Writer {
             match next.take().map_or_else(|| queue.recv_timeout(wait), Ok) {
                 Ok(Command::Append(first)) => next = self.take_group(*first, queue),
                 Ok(Command::Erase(step)) => step.run(|sequences| self.erase(sequences)),
-                Ok(Command::Scrub(reply)) => {
+                Ok(Command::Scrub(pages, reply)) => {
                     // Nobody may be there to hear it.
-                    let _ = reply.send(self.scrub());
+                    let _ = reply.send(self.scrub(&pages));
                 }
                 Ok(Command::Close) => closing = true,
                 Err(RecvTimeoutError::Timeout) => {}
@@ -309,12 +320,37 @@ impl Writer {
         Ok(erased)
     }
 
-    /// Moves the write-ahead log into the database and cuts it off. False if somebody still reads what would have to go.
-    fn scrub(&mut self) -> Result<bool, EraseError> {
+    /// Moves the write-ahead log into the database and cuts it off, then overwrites the unallocated parts of these pages, which
+    /// were found since it was cut off last. False if somebody still reads what would have to go.
+    fn scrub(&mut self, pages: &[u64]) -> Result<bool, EraseError> {
+        if !pages.is_empty() && self.pages_stay.is_none_or(|until| until <= Instant::now()) {
+            // They may be elsewhere by now.
+            return Err(EraseError::Busy);
+        }
         let outcome = self.checkpoints.run_in_turn(&self.connection, "TRUNCATE", true);
         let outcome = outcome.map_err(|error| self.failed("checkpoint", &error))?;
         self.wished_at = 0;
-        Ok(outcome == Outcome::Done)
+        self.pages_stay = Some(Instant::now() + PAGES_STAY);
+        if outcome != Outcome::Done || pages.is_empty() {
+            return Ok(outcome == Outcome::Done);
+        }
+        let cleared = self.clear_gaps(pages).map_err(|error| self.failed("erase", &error))?;
+        if cleared {
+            self.pages_stay = None;
+        }
+        Ok(cleared)
+    }
+
+    /// False if somebody else has written meanwhile.
+    fn clear_gaps(&mut self, pages: &[u64]) -> rusqlite::Result<bool> {
+        // Keeps others, such as SQLite's shell, from writing.
+        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        // After a failed write the process has to end, as always.
+        let cleared = self.gaps.clear(pages).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
+        self.connection.prepare_cached("COMMIT")?.execute([])?;
+        // What is kept of the pages in memory is as they were, and would be written again with the next change.
+        self.connection.execute_batch("PRAGMA shrink_memory")?;
+        Ok(cleared)
     }
 
     fn dedupe(&self, ids: Ids) -> &Dedupe {
@@ -635,7 +671,12 @@ impl Writer {
     }
 
     /// Gives pages that removed records have left back to the file system: when it is full, or there are many.
-    fn give_room_back(&self) -> rusqlite::Result<bool> {
+    fn give_room_back(&mut self) -> rusqlite::Result<bool> {
+        if self.is_full() {
+            self.pages_stay = None;
+        } else if self.pages_stay.is_some_and(|until| until > Instant::now()) {
+            return Ok(false);
+        }
         let free = self.pragma("freelist_count")?;
         let many = free > 4096 && free > self.pragma("page_count")? / 4;
         if free == 0 || !many && !self.is_full() {
