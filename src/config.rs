@@ -7,6 +7,7 @@
 mod check;
 mod public;
 mod secret_files;
+mod secret_text;
 mod settings;
 
 use std::{
@@ -16,9 +17,11 @@ use std::{
 };
 
 use http::HeaderValue;
+use zeroize::Zeroizing;
 
 pub use self::{
     secret_files::SecretFiles,
+    secret_text::SecretText,
     settings::{EndpointSettings, LogFormat, Settings, Span, Volume},
 };
 use crate::{
@@ -91,6 +94,8 @@ pub fn load(given: Settings) -> Result<Settings, ConfigError> {
     let Some(path) = given.config.clone() else { return Ok(settings::overlay(settings::defaults(), &given)) };
     let text =
         std::fs::read_to_string(&path).map_err(|source| ConfigError::Unreadable { path: path.clone(), source })?;
+    // There may be secrets in it.
+    let text = Zeroizing::new(text);
     let file: Settings = toml::from_str(&text).map_err(|error| ConfigError::File {
         path: path.clone(),
         line: 1 + error.span().map_or(0, |at| text[..at.start].matches('\n').count()),
@@ -119,13 +124,13 @@ pub fn check(settings: &Settings) -> Result<Config, ConfigError> {
     check::check(settings::overlay(settings::defaults(), settings))
 }
 
-/// A secret from a file: without its one trailing newline.
+/// A secret from a file: without its one trailing newline, and overwritten when it is dropped.
 ///
 /// # Errors
 /// Names the file, if it can't be read or holds nothing.
-pub fn secret_from_file(flag: &str, path: &Path) -> Result<Vec<u8>, ConfigError> {
-    let mut secret =
-        std::fs::read(path).map_err(|e| ConfigError::Setting(format!("{flag} {}: {e}", path.display())))?;
+pub fn secret_from_file(flag: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    let read = std::fs::read(path).map_err(|e| ConfigError::Setting(format!("{flag} {}: {e}", path.display())))?;
+    let mut secret = Zeroizing::new(read);
     if secret.last() == Some(&b'\n') {
         secret.pop();
         if secret.last() == Some(&b'\r') {
