@@ -11,6 +11,7 @@ mod identity;
 mod origins;
 mod public;
 mod secret_files;
+mod secret_text;
 mod settings;
 mod telemetry;
 
@@ -22,11 +23,13 @@ use std::{
 };
 
 use http::HeaderValue;
+use zeroize::Zeroizing;
 
 pub use self::{
     identity::IdentitySettings,
     origins::{Origins, variable_of},
     secret_files::SecretFiles,
+    secret_text::SecretText,
     settings::{EndpointSettings, LogFormat, Settings, Span, Volume},
     telemetry::LevelFile,
 };
@@ -131,13 +134,13 @@ pub fn check(settings: &Settings) -> Result<Config, ConfigError> {
     check::check(settings::overlay(settings::defaults(), settings))
 }
 
-/// A secret from a file: without its one trailing newline.
+/// A secret from a file: without its one trailing newline, and overwritten when it is dropped.
 ///
 /// # Errors
 /// Names the file, if it can't be read or holds nothing.
-pub fn secret_from_file(flag: &str, path: &Path) -> Result<Vec<u8>, ConfigError> {
-    let mut secret =
-        std::fs::read(path).map_err(|e| ConfigError::Setting(format!("{flag} {}: {e}", path.display())))?;
+pub fn secret_from_file(flag: &str, path: &Path) -> Result<Zeroizing<Vec<u8>>, ConfigError> {
+    let read = std::fs::read(path).map_err(|e| ConfigError::Setting(format!("{flag} {}: {e}", path.display())))?;
+    let mut secret = Zeroizing::new(read);
     if secret.last() == Some(&b'\n') {
         secret.pop();
         if secret.last() == Some(&b'\r') {

@@ -66,7 +66,7 @@ pub async fn run(args: DemoArgs) -> Result<(), CliError> {
         grpc_listen: Some(vec![args.grpc_listen.to_string()]),
         admin_listen: Some(args.admin_listen),
         tls_self_signed: Some(true),
-        webhook_secret: Some(vec![secret.clone()]),
+        webhook_secret: Some(vec![secret.clone().into()]),
         // A temporary directory may well be in memory, which is good enough for a demonstration.
         allow_any_filesystem: Some(args.data_dir.is_none()),
         data_dir: Some(args.data_dir.clone().unwrap_or_else(|| temporary.0.join("log"))),

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use http::HeaderValue;
+use zeroize::Zeroizing;
 
 use super::{
     CertifiedKeyFiles, Config, ConfigError, EndpointSettings, PublicSecurity, SecretFiles, Settings, encryption,
@@ -157,11 +158,11 @@ fn endpoint(
     settings: &EndpointSettings,
     [secrets_key, files_key, peers_key]: [&str; 3],
 ) -> Result<webhook::Endpoint, ConfigError> {
-    let given = settings.secrets.iter().map(|secret| Ok((secrets_key, secret.clone().into_bytes())));
+    let given = settings.secrets.iter().map(|secret| Ok((secrets_key, secret.as_bytes().to_vec().into())));
     let read = settings.secret_files.iter().map(|path| Ok((files_key, secret_from_file(files_key, path)?)));
     let secrets = given
         .chain(read)
-        .map(|secret| {
+        .map(|secret: Result<(&str, Zeroizing<Vec<u8>>), ConfigError>| {
             let (key, secret) = secret?;
             Secret::new(&secret).map_err(|e| wrong(format!("{key}: {e}")))
         })

@@ -5,6 +5,7 @@ use std::{borrow::Cow, collections::HashMap, path::Path};
 use clap::Args;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use zeroize::Zeroizing;
 
 use super::{ConfigError, EndpointSettings, Settings, nearest};
 
@@ -13,15 +14,16 @@ use super::{ConfigError, EndpointSettings, Settings, nearest};
 /// # Errors
 /// Names the file, and the line with the first thing that is not known or can't be read, and what to write instead.
 pub fn read(path: &Path) -> Result<Settings, ConfigError> {
-    let text =
-        std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+    // There may be secrets in it.
+    let text = std::fs::read_to_string(path).map(Zeroizing::new);
+    let text = text.map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
     parse(&text).map_err(|(at, problem)| ConfigError::File { path: path.to_owned(), line: line(&text, at), problem })
 }
 
 /// Where things stand in a file, by how messages name them: a setting by its name, an endpoint by `[endpoints.NAME]`, and
 /// what is said of it by that with its name. Empty for what can't be read.
 pub fn lines(path: &Path) -> HashMap<String, usize> {
-    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let text = Zeroizing::new(std::fs::read_to_string(path).unwrap_or_default());
     let mut lines = HashMap::new();
     let Ok(file) = DeTable::parse(&text) else { return lines };
     for (key, value) in file.get_ref() {

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt, net::SocketAddr, num::NonZeroU32, path::Pa
 use bytesize::ByteSize;
 use serde::{Deserialize, Serialize, de};
 
+use super::SecretText;
+
 /// Everything that `serve` can be told. What is not said has the default that its help names.
 #[derive(Clone, Debug, Default, PartialEq, clap::Args, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
@@ -39,7 +41,7 @@ pub struct Settings {
         value_name = "SECRET",
         help_heading = "Public listener"
     )]
-    pub webhook_secret: Option<Vec<String>>,
+    pub webhook_secret: Option<Vec<SecretText>>,
     /// A file with a secret of the endpoint `smile` (one trailing newline is not part of it); repeatable
     #[arg(long, env = "SMILE_RELAY_WEBHOOK_SECRET_FILE", value_name = "FILE", help_heading = "Public listener")]
     pub webhook_secret_file: Option<Vec<PathBuf>>,
@@ -237,7 +239,7 @@ pub struct Settings {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct EndpointSettings {
-    pub secrets: Vec<String>,
+    pub secrets: Vec<SecretText>,
     pub secret_files: Vec<PathBuf>,
     /// Networks that may call, or `smile`; empty: all.
     pub allow_peers: Vec<String>,
@@ -378,7 +380,9 @@ impl Settings {
     #[must_use]
     pub fn masked(&self) -> String {
         let mut shown = self.clone();
-        let mask = |secrets: &mut Vec<String>| secrets.iter_mut().for_each(|secret| "***".clone_into(secret));
+        let mask = |secrets: &mut Vec<SecretText>| {
+            secrets.iter_mut().for_each(|secret| *secret = SecretText::from("***".to_owned()));
+        };
         if let Some(secrets) = &mut shown.webhook_secret {
             mask(secrets);
         }

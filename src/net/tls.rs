@@ -1,7 +1,7 @@
 //! TLS for the listeners: server configurations from PEM files, or made up for a try.
 //!
 //! TLS 1.2 and 1.3 by rustls over ring; sessions resume by tickets, never with early data, which could be replayed.
-//! Nothing of a key's file is ever part of an error.
+//! Nothing of a key's file is ever part of an error, and what was read of it is overwritten.
 
 use std::{
     fs,
@@ -19,6 +19,7 @@ use rustls::{
     server::{ClientHello, NoServerSessionStorage, ResolvesServerCert},
     sign::CertifiedKey,
 };
+use zeroize::Zeroizing;
 
 use super::ClientAuthorities;
 
@@ -121,7 +122,7 @@ fn certified(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
     if chain.is_empty() {
         return Err(TlsError::NoCertificate { path: certificate.to_owned() });
     }
-    let private = PrivateKeyDer::from_pem_slice(&read(key)?).map_err(|error| match error {
+    let private = PrivateKeyDer::from_pem_slice(&Zeroizing::new(read(key)?)).map_err(|error| match error {
         pem::Error::NoItemsFound => TlsError::NoKey { path: key.to_owned() },
         _ => TlsError::Malformed { path: key.to_owned() },
     })?;

@@ -13,7 +13,7 @@ pub static HEADER: HeaderName = HeaderName::from_static("smile-signature");
 
 type HmacSha512 = Hmac<Sha512>;
 
-/// A secret that Smile signs with, ready for use and unreadable.
+/// A secret that Smile signs with, ready for use and unreadable, and overwritten when it is dropped.
 #[derive(Clone)]
 pub struct Secret {
     mac: HmacSha512,
@@ -175,6 +175,8 @@ mod tests {
 
     #[test]
     fn a_secret_is_not_empty_and_not_shown() {
+        // Plain numbers, but for what their crates do with the feature `zeroize`.
+        assert!(std::mem::needs_drop::<HmacSha512>(), "it is overwritten when it is dropped");
         assert_eq!(Secret::new(b"").unwrap_err(), EmptySecret);
         assert_eq!(format!("{:?}", secret("hush")), "***");
         assert_ne!(secret("hush").id(), secret("hash").id());
