@@ -9,7 +9,8 @@ use prost::Message;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
-    let descriptors = protox::compile(["smilerelay/v1/service.proto", "smilerelay/v1/callback.proto"], ["proto"])?;
+    let services = ["service", "callback", "administration"].map(|name| format!("smilerelay/v1/{name}.proto"));
+    let descriptors = protox::compile(services, ["proto"])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     fs::write(out.join("smilerelay.bin"), descriptors.encode_to_vec())?;
     tonic_prost_build::configure()

@@ -16,6 +16,7 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand, error::ErrorKind}
 
 use crate::config::{Origins, variable_of};
 
+pub mod backup;
 pub mod client;
 mod clock;
 pub mod config;
@@ -70,6 +71,7 @@ pub enum Command {
     Sign(sign::SignArgs),
     Verify(verify::VerifyArgs),
     Events(events::EventsArgs),
+    Backup(backup::BackupArgs),
     Healthcheck(healthcheck::HealthcheckArgs),
     Token(token::TokenArgs),
     Config(Box<config::ConfigArgs>),
@@ -99,6 +101,8 @@ pub enum CliError {
     #[error(transparent)]
     Get(#[from] events::get::GetError),
     #[error(transparent)]
+    Backup(#[from] crate::log::embedded::backup::BackupError),
+    #[error(transparent)]
     Signature(#[from] verify::SignatureError),
     #[error(transparent)]
     Health(#[from] healthcheck::HealthError),
@@ -127,6 +131,7 @@ impl CliError {
             Self::Client(error) => error.is_usage(),
             Self::Trigger(error) => error.is_usage(),
             Self::Place(error) => error.is_usage(),
+            Self::Backup(error) => error.is_usage(),
             Self::Relay(error) => error.is_configuration(),
             Self::Config(_) | Self::Level(_) | Self::Input(_) | Self::Secret(_) | Self::Tls(_) | Self::Signature(_) => {
                 true
@@ -199,6 +204,7 @@ pub async fn run(cli: Cli) -> Result<(), CliError> {
         Command::Sign(args) => sign::run(&args),
         Command::Verify(args) => verify::run(&args),
         Command::Events(args) => events::run(&args).await,
+        Command::Backup(args) => backup::run(&args),
         Command::Healthcheck(args) => healthcheck::run(&args).await,
     }
 }

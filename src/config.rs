@@ -5,6 +5,7 @@
 //! says what to write (see [`Origins`]); secrets are never printed. Read by `relay` alone, which hands each part its own settings.
 
 mod check;
+mod encryption;
 mod file;
 mod identity;
 mod origins;

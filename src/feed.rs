@@ -8,6 +8,7 @@
 //! - A subscriber is never pushed to: it asks for what follows its position, and waits for the tail to move when there
 //!   is nothing. One that does not ask costs nothing here.
 //! - Memory is bounded: pages and large events are kept in caches of a fixed number of bytes.
+//! - What was erased is gone from here when `erase` returns.
 //! - Nobody skips unknowingly: a page says what retention had removed when it was read.
 //!
 //! The log is divided into pages of [`PAGE_EVENTS`] sequences. The last, unfinished page travels with the news that the
@@ -39,7 +40,7 @@ use crate::{
         encode::{self, Encoded},
         redaction::Redaction,
     },
-    log::{Log, Position, ReadError},
+    log::{EraseError, Erased, Log, Position, ReadError},
 };
 
 /// Large events that are encoded at the same time: each takes some four times its body meanwhile.
@@ -87,7 +88,7 @@ impl Feed {
             pages: Cache::new(settings.page_cache_bytes, tasks.clone()),
             large: Cache::new(settings.large_cache_bytes, tasks.clone()),
             large_turns: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
-            tail: Arc::new(watch::Sender::new(Tail { head, page: None, unreadable: None })),
+            tail: Arc::new(watch::Sender::new(Tail { head, page: None, unreadable: None, erasures: 0 })),
             wake: Arc::default(),
             stop: CancellationToken::new(),
             metrics,
@@ -232,6 +233,22 @@ impl Feed {
                 Ok(Some(size.get_or_init(|| found).clone()))
             }
         }
+    }
+
+    /// Erases what is held of a user, as [`Log::erase`] does, and drops what is encoded of it. What was handed to a stream
+    /// before is on its way.
+    ///
+    /// # Errors
+    /// If not all is gone; to ask again goes on where it was.
+    pub async fn erase(&self, user_id: &str, endpoint: Option<&str>) -> Result<Erased, EraseError> {
+        let erased = self.log.erase(user_id, endpoint).await;
+        let through = *self.log.erasures().borrow();
+        // Each fails only if the feed has ended, with all that it held.
+        let _ = self.tail.subscribe().wait_for(|tail| tail.erasures >= through).await;
+        for profile in self.profiles.all() {
+            let _ = profile.watch(&self.plain()).wait_for(|tail| tail.erasures >= through).await;
+        }
+        erased
     }
 
     /// Ends the follower and waits for all loading to end.

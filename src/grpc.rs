@@ -8,6 +8,7 @@
 //! somebody sees is narrowed in the calls themselves (`access`).
 
 mod access;
+mod administration;
 mod authorization;
 mod callback_tokens;
 mod consumers;
@@ -37,13 +38,14 @@ use tonic_health::{
     server::HealthReporter,
 };
 
-use self::{callback_tokens::CallbackTokens, consumers::Consumers};
+use self::{administration::Administration, callback_tokens::CallbackTokens, consumers::Consumers};
 use crate::{
     callback::Tokens,
     event::{
         UnixMicros,
         pb::{
             self,
+            administration_service_server::{self, AdministrationServiceServer},
             callback_token_service_server::{self, CallbackTokenServiceServer},
         },
     },
@@ -55,6 +57,8 @@ use crate::{
 pub const SERVICE: &str = "smilerelay.v1.RelayService";
 /// That of the service of tokens.
 const TOKEN_SERVICE: &str = callback_token_service_server::SERVICE_NAME;
+/// That of the service of administrators.
+const ADMINISTRATION_SERVICE: &str = administration_service_server::SERVICE_NAME;
 
 /// What the gRPC services have to know.
 #[derive(Clone, Debug)]
@@ -76,7 +80,6 @@ pub struct Settings {
 #[derive(Clone, Debug, Default)]
 pub struct Metrics {
     streams: Gauge,
-    delivered_events: Counter,
     delivered_bytes: Counter,
     consumers: Consumers,
 }
@@ -85,11 +88,6 @@ impl Metrics {
     pub fn register(registry: &mut Registry) -> Self {
         let metrics = Self { consumers: Consumers::register(registry), ..Self::default() };
         registry.register("smile_relay_streams", "Open Subscribe streams", metrics.streams.clone());
-        registry.register(
-            "smile_relay_delivered_events",
-            "Events put on streams, counted once for each stream",
-            metrics.delivered_events.clone(),
-        );
         registry.register(
             "smile_relay_delivered_bytes",
             "Bytes of messages put on streams",
@@ -145,6 +143,7 @@ fn services(
     let streams = Arc::new(Semaphore::new(settings.max_streams));
     metrics.consumers.follow(feed.log().head());
     let callback_tokens = CallbackTokens(settings.callback_tokens.clone());
+    let administration = Administration(feed.clone());
     let (settings, answers) = (Arc::new(settings), Arc::new(Semaphore::new(read::AT_ONCE)));
     let shared = Shared { feed, settings, metrics, streams, answers, drain };
     Routes::new(health)
@@ -152,6 +151,7 @@ fn services(
         .add_service(reflection().build_v1alpha().expect("the build made them"))
         .add_service(relay_service::RelayService::new(shared))
         .add_service(CallbackTokenServiceServer::new(callback_tokens))
+        .add_service(AdministrationServiceServer::new(administration))
         .prepare()
         .into_axum_router()
 }
@@ -159,7 +159,7 @@ fn services(
 /// Says to health checks whether the services are ready.
 pub async fn report_health(health: &HealthReporter, ready: bool) {
     let status = if ready { tonic_health::ServingStatus::Serving } else { tonic_health::ServingStatus::NotServing };
-    for name in ["", SERVICE, TOKEN_SERVICE] {
+    for name in ["", SERVICE, TOKEN_SERVICE, ADMINISTRATION_SERVICE] {
         health.set_service_status(name, status).await;
     }
 }

@@ -8,6 +8,8 @@
 //!   as it is held.
 //! - `received_at` never runs backwards in the order of sequences.
 //! - A read tells, from the same instant, up to where retention has removed records, so that nobody skips unknowingly.
+//! - When `erase` returns, what it erased is gone for good: from every file of the log, and from every read that begins
+//!   then. What is left of a record keeps its place, its check, and that a repetition of it is not stored again.
 //! - Reports by browsers (records of the source `Widget`) have a quota of their own. The oldest of them are removed to
 //!   keep it, and all of them while the disk is full; no other record is ever removed or forgotten for their sake. A read
 //!   tells up to where that has happened.
@@ -64,6 +66,28 @@ pub enum AppendError {
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("the log can't be read: {0}")]
 pub struct ReadError(pub String);
+
+/// What was erased.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Erased {
+    /// How many records.
+    pub records: u64,
+    /// The sequence up to which all of them are found: that of the head when it began.
+    pub through: u64,
+}
+
+/// Why what was asked to be erased is not all gone. To ask again goes on where it was.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum EraseError {
+    #[error("the disk is full")]
+    Full,
+    #[error("another process holds the database, or reads it for long, as a backup does")]
+    Busy,
+    #[error("the log is closed")]
+    Closed,
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
 
 /// Consecutive records.
 #[derive(Clone, Debug)]
@@ -152,6 +176,12 @@ pub trait Log: Send + Sync + 'static {
 
     /// What it holds and takes just now.
     async fn stats(&self) -> Result<Stats, ReadError>;
+    /// Erases what is held of a user, at one endpoint or at all, up to the head as it is now; see the module's promises. The
+    /// records stay as tombstones ([`Record::is_erased`]).
+    async fn erase(&self, user_id: &str, endpoint: Option<&str>) -> Result<Erased, EraseError>;
+
+    /// Moves whenever records have become tombstones: whoever keeps what he has read has to read it again.
+    fn erasures(&self) -> watch::Receiver<u64>;
 
     /// Stores what is queued, then lets go of the storage. Appends fail from now on.
     async fn close(&self);

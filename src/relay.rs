@@ -12,22 +12,23 @@ use std::{
 };
 
 use prometheus_client::registry::Registry;
-use rustls::ServerConfig;
 use tokio::{
     sync::watch,
-    task::JoinHandle,
     time::{Instant, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
+mod certificates;
+mod changes;
+mod listening;
 mod reload;
 
-use self::reload::Reload;
+use self::{certificates::Certificates, listening::Listening};
 use crate::{
     callback,
-    config::{CertifiedKeyFiles, Config, IdentitySettings, LevelFile, PublicSecurity, SecretFiles},
+    config::Config,
     event::UnixMicros,
     feed::{self, Feed},
     grpc,
@@ -36,12 +37,9 @@ use crate::{
         self, Health, Log,
         embedded::{Embedded, OpenError},
     },
-    net::{
-        self, BindError, ClientAuthorities, Limits, Listener, Stop,
-        tls::{self, Tls, TlsError},
-    },
+    net::{self, BindError, Limits, Listener, tls::TlsError},
     telemetry::{
-        self, LOG_FAILED, Readiness, Scrape, admin, logs,
+        LOG_FAILED, Readiness, Scrape, admin,
         otlp::{self, Otlp, OtlpError},
     },
     webhook,
@@ -221,9 +219,11 @@ impl Relay {
         let tls = certificates.public.as_ref().map(|tls| Arc::clone(&tls.config));
         let public = Listening::start(vec![(public, tls)], &routes, &config.public_limits);
         let mut reloads = certificates.reloads(&config.public_security, config.grpc_tls.as_ref(), &reload_metrics);
-        reloads.extend(secret_reloads(config.secret_files, &intake, tokens, &reload_metrics));
-        reloads.extend(identity_reloads(config.identity, &identities, certificates.clients, &reload_metrics));
-        reloads.extend(config.level_file.map(|file| level_reload(file, &reload_metrics)));
+        let log_keys = config.log.keys.clone();
+        reloads.extend(changes::of_log_keys(config.secret_files.clone(), log_keys, &reload_metrics));
+        reloads.extend(changes::of_secrets(config.secret_files, &intake, tokens, &reload_metrics));
+        reloads.extend(changes::of_identities(config.identity, &identities, certificates.clients, &reload_metrics));
+        reloads.extend(config.level_file.map(|file| changes::of_level(file, &reload_metrics)));
         let reloading = CancellationToken::new();
         let following = tokio::spawn(reload::follow(reloads, reloading.clone()));
 
@@ -271,33 +271,6 @@ impl Relay {
     }
 }
 
-/// Listeners that are being served.
-struct Listening {
-    stop: Stop,
-    serving: Vec<JoinHandle<()>>,
-}
-
-impl Listening {
-    fn start(listeners: Vec<(Listener, Option<Arc<ServerConfig>>)>, router: &axum::Router, limits: &Limits) -> Self {
-        let stop = Stop::default();
-        let serve =
-            |(listener, tls)| tokio::spawn(net::serve(listener, tls, router.clone(), limits.clone(), stop.clone()));
-        Self { serving: listeners.into_iter().map(serve).collect(), stop }
-    }
-
-    /// Lets what is under way finish until `deadline`, and drops what is left then.
-    async fn finish(self, deadline: Instant) {
-        self.stop.drain.cancel();
-        for mut serving in self.serving {
-            if timeout_at(deadline, &mut serving).await.is_err() {
-                self.stop.abort.cancel();
-                // Ends at once; there is nothing to learn from how.
-                let _ = serving.await;
-            }
-        }
-    }
-}
-
 /// Runs until `shutdown`, or until the log has failed, and then says why.
 async fn serve_until(
     shutdown: &CancellationToken,
@@ -330,133 +303,6 @@ async fn report_health(health: HealthReporter, mut reasons: watch::Receiver<BTre
         if reasons.changed().await.is_err() {
             return;
         }
-    }
-}
-
-/// What to do when files with secrets or keys change.
-fn secret_reloads(
-    files: SecretFiles,
-    intake: &Arc<webhook::Intake>,
-    tokens: Option<callback::Tokens>,
-    metrics: &reload::Metrics,
-) -> Vec<Reload> {
-    let (of_webhooks, of_callbacks) = (files.of_webhooks(), files.of_callbacks());
-    let (intake, also_files) = (Arc::clone(intake), files.clone());
-    let mut reloads = vec![Reload::new("webhook_secrets", of_webhooks, metrics, move || {
-        let endpoints = files.endpoints().map_err(|e| e.to_string())?;
-        endpoints.into_iter().try_for_each(|endpoint| intake.replace_secrets(endpoint)).map_err(|e| e.to_string())
-    })];
-    reloads.extend(tokens.map(|tokens| {
-        Reload::new("callback_keys", of_callbacks, metrics, move || {
-            let keys = also_files.callback_keys().map_err(|e| e.to_string())?;
-            if let Some(keys) = keys {
-                tokens.replace_keys(keys);
-            }
-            Ok(())
-        })
-    }));
-    reloads
-}
-
-/// What to do when files change that say who may call.
-fn identity_reloads(
-    settings: Option<IdentitySettings>,
-    identities: &Identities,
-    authorities: Option<Arc<ClientAuthorities>>,
-    metrics: &reload::Metrics,
-) -> Vec<Reload> {
-    let Some(IdentitySettings { source, client_ca, .. }) = settings else { return Vec::new() };
-    let (of_files, of_authorities) = (identities.clone(), identities.clone());
-    let mut reloads = vec![Reload::new("identities", source.files(), metrics, move || {
-        of_files.replace(source.load().map_err(|e| e.to_string())?);
-        Ok(())
-    })];
-    reloads.extend(authorities.zip(client_ca).map(|(authorities, path)| {
-        Reload::new("grpc_client_ca", vec![path.clone()], metrics, move || {
-            authorities.replace(&path).map_err(|e| e.to_string())?;
-            of_authorities.changed();
-            Ok(())
-        })
-    }));
-    reloads
-}
-
-/// What to do when the file with the log level changes.
-fn level_reload(file: LevelFile, metrics: &reload::Metrics) -> Reload {
-    Reload::new("log_level", vec![file.path().to_owned()], metrics, move || {
-        let (level, has_more) = file.read().map_err(|e| e.to_string())?;
-        logs::set_level(&level).map_err(|e| e.to_string())?;
-        if has_more {
-            tracing::warn!(
-                "of the configuration file, only the log level is in force: all else that is new needs a restart"
-            );
-        }
-        Ok(())
-    })
-}
-
-/// What the listeners show, and whom they trust.
-struct Certificates {
-    public: Option<Tls>,
-    grpc: Option<Tls>,
-    /// Who signs the certificates of gRPC clients.
-    clients: Option<Arc<ClientAuthorities>>,
-    /// That of the public listener in PEM, if it was made up.
-    self_signed: Option<String>,
-}
-
-impl Certificates {
-    fn load(config: &Config) -> Result<Self, RelayError> {
-        let load = |flag, files: &CertifiedKeyFiles, alpn| {
-            tls::load(&files.cert, &files.key, alpn).map_err(|source| RelayError::Tls { flag, source })
-        };
-        let (public, self_signed) = match &config.public_security {
-            PublicSecurity::Tls(files) => (Some(load("--tls-cert, --tls-key", files, tls::ALPN_WEB)?), None),
-            PublicSecurity::SelfSigned => {
-                let names = ["localhost", "127.0.0.1", "::1"].map(str::to_owned);
-                let made = tls::self_signed(&names, tls::ALPN_WEB);
-                let (made, pem) = made.map_err(|source| RelayError::Tls { flag: "--tls-self-signed", source })?;
-                (Some(made), Some(pem))
-            }
-            PublicSecurity::PlainHttp => (None, None),
-        };
-        let client_ca = config.identity.as_ref().and_then(|identity| identity.client_ca.as_ref());
-        let clients = client_ca
-            .map(|path| ClientAuthorities::load(path))
-            .transpose()
-            .map_err(|source| RelayError::Tls { flag: "--grpc-client-ca", source })?;
-        let grpc = config.grpc_tls.as_ref().map(|files| {
-            tls::load_for_grpc(&files.cert, &files.key, clients.clone())
-                .map_err(|source| RelayError::Tls { flag: "--grpc-tls-cert, --grpc-tls-key", source })
-        });
-        Ok(Self { public, grpc: grpc.transpose()?, clients, self_signed })
-    }
-
-    /// Those that are shown, by their listeners.
-    fn shown(&self) -> telemetry::Certificates {
-        let named = [("public", &self.public), ("grpc", &self.grpc)];
-        let shown = named.into_iter().filter_map(|(name, tls)| Some((name, Arc::clone(&tls.as_ref()?.certificate))));
-        telemetry::Certificates(shown.collect())
-    }
-
-    /// What to do when files with certificates change.
-    fn reloads(
-        &self,
-        public: &PublicSecurity,
-        grpc: Option<&CertifiedKeyFiles>,
-        metrics: &reload::Metrics,
-    ) -> Vec<Reload> {
-        let reload = |what, tls: &Option<Tls>, files: Option<&CertifiedKeyFiles>| {
-            let (certificate, files) = (Arc::clone(&tls.as_ref()?.certificate), files?.clone());
-            Some(Reload::new(what, vec![files.cert.clone(), files.key.clone()], metrics, move || {
-                certificate.replace(&files.cert, &files.key).map_err(|e| e.to_string())
-            }))
-        };
-        let public = match public {
-            PublicSecurity::Tls(files) => reload("public_certificate", &self.public, Some(files)),
-            PublicSecurity::SelfSigned | PublicSecurity::PlainHttp => None,
-        };
-        public.into_iter().chain(reload("grpc_certificate", &self.grpc, grpc)).collect()
     }
 }
 

@@ -30,7 +30,7 @@ use tonic::transport::Channel;
 
 /// Smile's tries: the first, and two more. Smile leaves some dozens of seconds between them.
 const TRIES: usize = 3;
-const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = Duration::from_secs(3);
 /// Webhooks begin at this pace, whatever becomes of those before.
 const PACE: Duration = Duration::from_millis(10);
 /// How often probes ask. Kubernetes counts in seconds.

@@ -28,6 +28,7 @@ fn scene(origins: &[&str]) -> Scene {
             dedupe_max_entries: 1000,
             queue_bytes: 1 << 20,
             queue_timeout: Duration::from_secs(10),
+            keys: Default::default(),
         })
         .unwrap(),
     );

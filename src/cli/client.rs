@@ -26,7 +26,9 @@ use crate::event::{
 use self::credentials::Bearer;
 pub use self::credentials::CredentialArgs;
 
-pub type Client = RelayServiceClient<InterceptedService<Channel, Bearer>>;
+pub type Client = RelayServiceClient<Connected>;
+/// A connection that shows who calls.
+pub type Connected = InterceptedService<Channel, Bearer>;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CALL_TIMEOUT: Duration = Duration::from_secs(30);
@@ -144,6 +146,14 @@ impl ClientArgs {
     /// # Errors
     /// If the relay can't be reached, or the CA can't be used.
     pub async fn connect(&self, receive_limit: usize) -> Result<Client, ClientError> {
+        Ok(Client::new(self.channel().await?).max_decoding_message_size(receive_limit))
+    }
+
+    /// Connects, for a client of any service.
+    ///
+    /// # Errors
+    /// As `connect`.
+    pub async fn channel(&self) -> Result<Connected, ClientError> {
         let address = || self.address.clone();
         let setup = |source| ClientError::Setup { address: address(), source };
         let bearer = self.credentials.bearer(&self.address)?;
@@ -174,7 +184,7 @@ impl ClientArgs {
             }
         };
         let channel = channel.map_err(|source| ClientError::Unreachable { address: address(), source })?;
-        Ok(Client::new(InterceptedService::new(channel, bearer)).max_decoding_message_size(receive_limit))
+        Ok(InterceptedService::new(channel, bearer))
     }
 
     fn tls(&self) -> Result<ClientTlsConfig, ClientError> {

@@ -50,7 +50,11 @@ pub fn run(args: ConfigArgs) -> Result<(), CliError> {
         ConfigCommand::Check(CheckArgs { settings }) => {
             let settings = config::load(settings)?;
             logs::check(settings.log_level.as_deref().unwrap_or("info"))?;
-            Relay::check(&config::check(&settings)?)?;
+            let config = config::check(&settings)?;
+            Relay::check(&config)?;
+            for warning in config.identity.iter().flat_map(|identity| &identity.loaded.warnings) {
+                eprintln!("warning: {warning}");
+            }
             writeln!(stdout, "the configuration is good")
         }
         ConfigCommand::Print(PrintArgs { settings }) => write!(stdout, "{}", config::load(settings)?.masked()),

@@ -122,6 +122,7 @@ mod tests {
                 traceparent: String::new(),
                 content_encoding: String::new(),
                 reporter: Reporter::default(),
+                is_erased: false,
                 body: Bytes::from_static(body.as_bytes()),
                 body_bytes: body.len() as u64,
             };

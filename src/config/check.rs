@@ -5,8 +5,8 @@ use std::{path::PathBuf, time::Duration};
 use http::HeaderValue;
 
 use super::{
-    CertifiedKeyFiles, Config, ConfigError, EndpointSettings, PublicSecurity, SecretFiles, Settings, identity, public,
-    secret_from_file, telemetry,
+    CertifiedKeyFiles, Config, ConfigError, EndpointSettings, PublicSecurity, SecretFiles, Settings, encryption,
+    identity, public, secret_from_file, telemetry,
 };
 use crate::{
     callback, feed,
@@ -189,6 +189,7 @@ fn log(settings: Settings) -> Result<embedded::Options, ConfigError> {
         dedupe_max_entries: filled(settings.dedupe_max_entries),
         queue_bytes: bytes("--write-queue", settings.write_queue)?,
         queue_timeout: QUEUE_TIMEOUT,
+        keys: encryption::keyring(&settings)?,
         data_dir: filled(settings.data_dir),
     })
 }

@@ -2,8 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
-use super::{ConfigError, Settings, check};
-use crate::{callback, webhook};
+use super::{ConfigError, Settings, check, encryption};
+use crate::{callback, log::embedded, webhook};
 
 /// Knows the files with secrets, and reads them again. What the configuration itself holds stays as it is.
 #[derive(Clone)]
@@ -14,7 +14,7 @@ pub struct SecretFiles {
 impl fmt::Debug for SecretFiles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The settings may hold secrets themselves.
-        f.debug_list().entries(self.of_webhooks()).entries(self.of_callbacks()).finish()
+        f.debug_list().entries(self.of_webhooks()).entries(self.of_callbacks()).entries(self.of_log()).finish()
     }
 }
 
@@ -42,6 +42,20 @@ impl SecretFiles {
     #[must_use]
     pub fn of_callbacks(&self) -> Vec<PathBuf> {
         self.settings.callback_key_file.clone().unwrap_or_default()
+    }
+
+    /// The files with keys that the log encrypts with.
+    #[must_use]
+    pub fn of_log(&self) -> Vec<PathBuf> {
+        encryption::files(&self.settings)
+    }
+
+    /// The keys that the log encrypts with, as they are now.
+    ///
+    /// # Errors
+    /// Names the file that can't be read, or holds no key.
+    pub fn log_keys(&self) -> Result<Vec<embedded::keys::Key>, ConfigError> {
+        encryption::keys(&self.settings)
     }
 
     /// The keys of tokens for browsers, as they are now.

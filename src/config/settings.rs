@@ -221,6 +221,16 @@ pub struct Settings {
     /// What may wait to be written; what waits longer than 10 s is answered with 503 [default: 64MiB]
     #[arg(long, env = "SMILE_RELAY_WRITE_QUEUE", value_name = "BYTES", help_heading = "Log")]
     pub write_queue: Option<Volume>,
+    /// A file with a key of 64 hexadecimal digits (openssl rand -hex 32) that encrypts bodies on the disk. Repeatable: the
+    /// first encrypts, all decrypt
+    #[arg(
+        long,
+        env = "SMILE_RELAY_ENCRYPTION_KEY_FILE",
+        value_name = "FILE",
+        value_delimiter = ',',
+        help_heading = "Log"
+    )]
+    pub encryption_key_file: Option<Vec<PathBuf>>,
 }
 
 /// One endpoint of the file: `[endpoints.NAME]`.

@@ -62,7 +62,9 @@ pub fn whole(log: LogId, record: &Record) -> Encoded {
     out.resize(HEAD_ROOM, 0);
     let known = SCHEMA.event_type(record.source, &record.type_name);
     put_columns(&mut out, log, record, known);
-    if record.source == EventSource::Widget {
+    if record.is_erased {
+        put_omitted(&mut out, OmittedReason::Erased, 0);
+    } else if record.source == EventSource::Widget {
         widget::put(&mut out, record, known);
     } else {
         put_body(&mut out, record, known);
@@ -71,7 +73,9 @@ pub fn whole(log: LogId, record: &Record) -> Encoded {
     let length = |len: usize| 1 + encoded_len_varint(len as u64) + len;
     let digits = 2 * record.signature.len();
     let mut raw = Vec::with_capacity(length(record.body.len()) + length(digits));
-    wire::put_bytes(&mut raw, 13, &record.body);
+    if !record.is_erased {
+        wire::put_bytes(&mut raw, 13, &record.body);
+    }
     if digits > 0 {
         wire::put_length(&mut raw, 14, digits);
         let start = raw.len();
@@ -111,7 +115,7 @@ pub fn redacted(whole: &Encoded, redaction: &Redaction) -> Encoded {
 pub fn omitted(log: LogId, record: &Record, size: u64) -> Bytes {
     let mut out = Vec::with_capacity(256);
     put_columns(&mut out, log, record, SCHEMA.event_type(record.source, &record.type_name));
-    put_omitted(&mut out, size);
+    put_omitted(&mut out, OmittedReason::TooLarge, size);
     out.into_boxed_slice().into()
 }
 
@@ -120,16 +124,16 @@ pub fn omitted(log: LogId, record: &Record, size: u64) -> Bytes {
 pub fn omitted_again(stub: &Bytes, size: u64) -> Bytes {
     let mut out = Vec::with_capacity(stub.len());
     redaction::put_without(&mut out, stub, OMITTED);
-    put_omitted(&mut out, size);
+    put_omitted(&mut out, OmittedReason::TooLarge, size);
     out.into_boxed_slice().into()
 }
 
 /// The field `Event.omitted`.
 const OMITTED: u32 = 17;
 
-fn put_omitted(out: &mut Vec<u8>, size: u64) {
+fn put_omitted(out: &mut Vec<u8>, reason: OmittedReason, size: u64) {
     wire::put_message(out, OMITTED, |out| {
-        wire::put_varint(out, 1, OmittedReason::TooLarge as u64);
+        wire::put_varint(out, 1, reason as u64);
         wire::put_varint_unless_zero(out, 2, size);
     });
 }

@@ -53,6 +53,8 @@ pub struct Record {
     pub traceparent: String,
     pub content_encoding: String,
     pub reporter: Reporter,
+    /// Its content was erased: what is left is what cursors, the order and the ids need.
+    pub is_erased: bool,
     /// Empty where a read was asked to leave large bodies out; see `body_bytes`.
     pub body: Bytes,
     /// The length of the stored body.

@@ -33,11 +33,14 @@ struct State<K, V> {
     loading: HashMap<K, Loading<V>>,
     bytes: usize,
     budget: usize,
+    /// What it was cleared for last: what began to load before that is not kept.
+    generation: u64,
 }
 
 impl<K: Copy + Eq + Hash + Send + 'static, V: Weigh> Cache<K, V> {
     pub fn new(budget: usize, tasks: TaskTracker) -> Self {
-        let state = State { ready: LruCache::new_unbounded(), loading: HashMap::new(), bytes: 0, budget };
+        let state =
+            State { ready: LruCache::new_unbounded(), loading: HashMap::new(), bytes: 0, budget, generation: 0 };
         Self { state: Arc::new(Mutex::new(state)), tasks }
     }
 
@@ -54,12 +57,15 @@ impl<K: Copy + Eq + Hash + Send + 'static, V: Weigh> Cache<K, V> {
             }
             state.loading.get(&key).cloned().unwrap_or_else(|| {
                 let shared = Arc::clone(&self.state);
+                let generation = state.generation;
                 let task = self.tasks.spawn(async move {
                     let result = load.await.map(Arc::new);
                     let mut state = lock(&shared);
-                    state.loading.remove(&key);
-                    if let Ok(value) = &result {
-                        state.put(key, Arc::clone(value));
+                    if state.generation == generation {
+                        state.loading.remove(&key);
+                        if let Ok(value) = &result {
+                            state.put(key, Arc::clone(value));
+                        }
                     }
                     result
                 });
@@ -71,9 +77,22 @@ impl<K: Copy + Eq + Hash + Send + 'static, V: Weigh> Cache<K, V> {
         loading.await
     }
 
-    /// Keeps a value that was made elsewhere.
-    pub fn put(&self, key: K, value: Arc<V>) {
-        lock(&self.state).put(key, value);
+    /// Drops everything, for what comes is of another `generation`. What is being loaded still reaches those who wait for it,
+    /// and nobody who asks from now on.
+    pub fn clear(&self, generation: u64) {
+        let mut state = lock(&self.state);
+        state.ready.clear();
+        state.loading.clear();
+        state.bytes = 0;
+        state.generation = generation;
+    }
+
+    /// Keeps a value that was made elsewhere, of what is of this `generation`; not if that has passed meanwhile.
+    pub fn put(&self, generation: u64, key: K, value: Arc<V>) {
+        let mut state = lock(&self.state);
+        if state.generation == generation {
+            state.put(key, value);
+        }
     }
 }
 
@@ -145,6 +164,27 @@ mod tests {
         drop(first);
         go.send(()).unwrap();
         assert_eq!(*second.await.unwrap(), 5);
+    }
+
+    #[tokio::test]
+    async fn what_is_cleared_is_loaded_anew_also_if_it_was_loading() {
+        let cache = Cache::new(100, TaskTracker::new());
+        cache.get(1, async { Ok(5) }).await.unwrap();
+        let (go, gone) = tokio::sync::oneshot::channel::<()>();
+        let mut before = Box::pin(cache.get(2, async move {
+            let _ = gone.await;
+            Ok(6)
+        }));
+        assert!(futures_util::poll!(&mut before).is_pending());
+        cache.clear(1);
+        assert_eq!(*cache.get(1, async { Ok(7) }).await.unwrap(), 7);
+        assert_eq!(*cache.get(2, async { Ok(8) }).await.unwrap(), 8);
+        go.send(()).unwrap();
+        assert_eq!(*before.await.unwrap(), 6);
+        assert_eq!(*cache.get(2, async { unreachable!("it is kept") }).await.unwrap(), 8);
+        cache.put(0, 3, Arc::new(1));
+        assert_eq!(*cache.get(3, async { Ok(2) }).await.unwrap(), 2, "what is of before is not kept");
+        assert_eq!(lock(&cache.state).bytes, 17);
     }
 
     #[tokio::test]

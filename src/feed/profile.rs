@@ -68,6 +68,11 @@ impl Profiles {
         known.profiles.push(Arc::clone(&profile));
         Ok(profile)
     }
+
+    /// All that there are: those that nobody uses still hold the tail as it was.
+    pub fn all(&self) -> Vec<Arc<Profile>> {
+        lock(&self.0).profiles.clone()
+    }
 }
 
 impl Profile {
@@ -118,7 +123,7 @@ async fn follow(feed: Feed, profile: Arc<Profile>) {
     let mut last: Option<Followed> = None;
     loop {
         // The first one is told as it is: new streams have seen where the profile stood when its last stream ended.
-        let Tail { head, page, mut unreadable } = plain.borrow_and_update().clone();
+        let Tail { head, page, mut unreadable, erasures } = plain.borrow_and_update().clone();
         last = match page {
             None => None,
             Some(page) => match profile.page(&page, last.as_ref()).await {
@@ -131,9 +136,9 @@ async fn follow(feed: Feed, profile: Arc<Profile>) {
         };
         let page = last.as_ref().map(|last| Arc::clone(&last.page));
         if let Some(page) = page.as_ref().filter(|page| page.is_complete()) {
-            feed.pages.put((profile.id, page.number), Arc::clone(page));
+            feed.pages.put(erasures, (profile.id, page.number), Arc::clone(page));
         }
-        profile.tail.send_replace(Tail { head, page, unreadable });
+        profile.tail.send_replace(Tail { head, page, unreadable, erasures });
         tokio::select! {
             () = feed.stop.cancelled() => return,
             () = profile.tail.closed() => if profile.ends() { return },

@@ -22,22 +22,34 @@ pub struct Tail {
     pub page: Option<Arc<Page>>,
     /// Why it has not been read.
     pub unreadable: Option<ReadError>,
+    /// What was erased up to this count of the log's erasures is gone from the feed.
+    pub erasures: u64,
 }
 
 pub async fn follow(feed: Feed) {
     let mut head = feed.log.head();
     let mut page: Option<Arc<Page>> = None;
     let mut unreadable = None;
+    let mut erasures = feed.log.erasures();
+    let mut erased = *erasures.borrow_and_update();
     loop {
         tokio::select! {
             () = feed.stop.cancelled() => return,
             changed = head.changed() => if changed.is_err() { return },
+            changed = erasures.changed() => if changed.is_err() { return },
             () = feed.wake.notified() => {}
             () = tokio::time::sleep(RETRY), if unreadable.is_some() => {}
         }
+        let erasures = *erasures.borrow_and_update();
+        if erasures != erased {
+            // Here, as nobody else puts into the caches what was read before.
+            (page, erased) = (None, erasures);
+            feed.pages.clear(erasures);
+            feed.large.clear(erasures);
+        }
         let at = *head.borrow_and_update();
         if feed.tail.receiver_count() > 0 {
-            match advance(&feed, page.as_ref(), at).await {
+            match advance(&feed, page.as_ref(), at, erasures).await {
                 Ok(read) => (page, unreadable) = (read, None),
                 Err(error) => {
                     tracing::error!(%error, "the tail of the log can't be read");
@@ -45,12 +57,17 @@ pub async fn follow(feed: Feed) {
                 }
             }
         }
-        feed.tail.send_replace(Tail { head: at, page: page.clone(), unreadable: unreadable.clone() });
+        feed.tail.send_replace(Tail { head: at, page: page.clone(), unreadable: unreadable.clone(), erasures });
     }
 }
 
-/// The page of the newest event, `at`, on from the page read last.
-async fn advance(feed: &Feed, last: Option<&Arc<Page>>, at: Position) -> Result<Option<Arc<Page>>, ReadError> {
+/// The page of the newest event, `at`, on from the page read last, after so many erasures.
+async fn advance(
+    feed: &Feed,
+    last: Option<&Arc<Page>>,
+    at: Position,
+    erasures: u64,
+) -> Result<Option<Arc<Page>>, ReadError> {
     if at.sequence == 0 {
         return Ok(None);
     }
@@ -66,7 +83,7 @@ async fn advance(feed: &Feed, last: Option<&Arc<Page>>, at: Position) -> Result<
             let read = Arc::new(Page::load(&feed.log, number, before, at.sequence).await?);
             feed.metrics.read(&read);
             if read.is_complete() {
-                feed.pages.put((PLAIN, number), Arc::clone(&read));
+                feed.pages.put(erasures, (PLAIN, number), Arc::clone(&read));
             }
             page = Some(read);
         }

@@ -218,3 +218,47 @@ async fn a_form_without_streams_costs_nothing_and_catches_up() {
     }
     filled.close().await;
 }
+
+#[tokio::test]
+async fn what_is_erased_is_gone_from_every_form_when_that_is_said() {
+    let filled = Filled::start();
+    for id in 0..PAGE_EVENTS + 5 {
+        filled.store(&task_finished(id, 0)).await;
+    }
+    let large = filled.store(&task_finished(1_000, 200_000)).await;
+    let (live, idle) = (redaction(&["loginName"]), redaction(&["requestMeta"]));
+    let feeds =
+        [filled.feed.clone(), filled.feed.seen_through(&live).unwrap(), filled.feed.seen_through(&idle).unwrap()];
+    let newest = Position { sequence: large - 1, check: 0 };
+    let mut tails = Vec::new();
+    for feed in &feeds {
+        let mut tail = feed.watch();
+        tail.wait_for(|tail| tail.page.is_some()).await.unwrap();
+        feed.page_after(START, &mut tail).await.unwrap();
+        feed.page_after(newest, &mut tail).await.unwrap();
+        feed.large(large).await.unwrap().unwrap();
+        tails.push(tail);
+    }
+    // The last form has no stream any more, and what it has read stays with it until somebody comes back.
+    tails.pop();
+    drop(feeds);
+
+    let erased = filled.feed.erase("u", None).await.unwrap();
+    assert_eq!(erased.records, large);
+    for redaction in [Redaction::default(), live, idle] {
+        let feed = filled.feed.seen_through(&redaction).unwrap();
+        let mut tail = feed.watch();
+        for after in [START, newest] {
+            let page = feed.page_after(after, &mut tail).await.unwrap();
+            for entry in page.after(after, u64::MAX) {
+                let event = pb::Event::decode(&encoded(entry).plain[..]).unwrap();
+                let reason = event.omitted.map(|omitted| omitted.reason());
+                assert_eq!((reason, event.data), (Some(pb::OmittedReason::Erased), None), "{redaction:?}");
+                assert_eq!((event.user_id.as_str(), event.sequence), ("", entry.at.sequence));
+            }
+        }
+        let event = feed.large(large).await.unwrap().unwrap();
+        assert!(event.raw.is_empty() && pb::Event::decode(&event.plain[..]).unwrap().data.is_none());
+    }
+    filled.close().await;
+}

@@ -44,6 +44,7 @@ struct EndLabels {
 #[derive(Clone, Debug, Default)]
 pub struct Consumers {
     open: Arc<Open>,
+    delivered: Counter,
     ends: Family<EndLabels, Counter>,
 }
 
@@ -62,6 +63,11 @@ impl Consumers {
         for reason in REASONS {
             drop(consumers.ends.get_or_create(&EndLabels { reason: reason.to_owned() }));
         }
+        registry.register(
+            "smile_relay_delivered_events",
+            "Events put on streams, counted once for each stream",
+            consumers.delivered.clone(),
+        );
         registry.register("smile_relay_stream_ends", "Ended streams by the reason", consumers.ends.clone());
         registry.register_collector(Box::new(Shown(Arc::clone(&consumers.open))));
         consumers
@@ -124,6 +130,7 @@ impl Reading {
     /// So many events more were put on the stream.
     pub fn delivered(&mut self, events: u64) {
         self.events += events;
+        self.consumers.delivered.inc_by(events);
     }
 
     /// The stream ends by itself, with `status`.

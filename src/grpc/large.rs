@@ -16,8 +16,9 @@ const SLICE: usize = 32 << 10;
 /// The rest of a message under way.
 pub struct LargeMessage {
     sequence: u64,
-    /// The length of the event's first part, and of the whole.
+    /// The lengths of the event's parts, and of what is sent of them.
     plain: usize,
+    raw: usize,
     whole: usize,
     sent: usize,
 }
@@ -26,7 +27,7 @@ impl LargeMessage {
     /// The message's first bytes, and the rest of it.
     pub fn begin(sequence: u64, size: &Size, include_raw: bool) -> (Bytes, Self) {
         let whole = size.plain + if include_raw { size.raw } else { 0 };
-        (frame::head_of_one_event(whole), Self { sequence, plain: size.plain, whole, sent: 0 })
+        (frame::head_of_one_event(whole), Self { sequence, plain: size.plain, raw: size.raw, whole, sent: 0 })
     }
 
     /// The next bytes; None at the end.
@@ -38,7 +39,9 @@ impl LargeMessage {
             return Ok(None);
         }
         let event = match feed.large(self.sequence).await {
-            Ok(Some(event)) => event,
+            Ok(Some(event)) if (event.plain.len(), event.raw.len()) == (self.plain, self.raw) => event,
+            // Nothing else changes an event.
+            Ok(Some(_)) => return Err(status::event_erased()),
             Ok(None) => return Err(status::cursor_expired(&start::ends(feed).await?)),
             Err(error) => return Err(status::log_unavailable(&error)),
         };

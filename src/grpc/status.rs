@@ -5,7 +5,11 @@ use std::{collections::HashMap, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use crate::{event::filter::Violation, feed::TooManyRedactions, log::ReadError};
+use crate::{
+    event::filter::Violation,
+    feed::TooManyRedactions,
+    log::{EraseError, ReadError},
+};
 
 const DOMAIN: &str = "smile-relay";
 
@@ -96,6 +100,18 @@ pub fn draining() -> Status {
 
 pub fn stream_age() -> Status {
     retryable(Code::Unavailable, "STREAM_AGE", "the stream has reached its age; come back with the last cursor", 0)
+}
+
+pub fn event_erased() -> Status {
+    let message = "the event that was being sent has been erased; come back with the last cursor, and it comes without its \
+                   content";
+    retryable(Code::Unavailable, "EVENT_ERASED", message, 0)
+}
+
+pub fn not_erased(error: &EraseError) -> Status {
+    tracing::error!(%error, "an erasure was not finished");
+    let message = format!("not all is erased yet: {error}; call again, which does the rest");
+    retryable(Code::Unavailable, "LOG_UNAVAILABLE", &message, 1000)
 }
 
 pub fn log_unavailable(error: &ReadError) -> Status {

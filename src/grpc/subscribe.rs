@@ -308,7 +308,7 @@ impl Subscription {
         {
             self.position = entry.at;
             let is_wanted = self.filter.lets_pass(&entry.traits);
-            self.delivered(is_wanted.into());
+            self.reading.delivered(is_wanted.into());
             return Ok(is_wanted.then(|| message.clone()));
         }
         let wanted = |content: &Content| match content {
@@ -354,7 +354,7 @@ impl Subscription {
                     let (head, rest) = LargeMessage::begin(entry.at.sequence, &size, self.include_raw);
                     self.sending = Some(rest);
                     self.position = entry.at;
-                    self.delivered(1);
+                    self.reading.delivered(1);
                     return Ok(Some(head));
                 }
             }
@@ -365,7 +365,7 @@ impl Subscription {
         if has_all {
             self.position = page.past(self.position, until);
         }
-        self.delivered(events);
+        self.reading.delivered(events);
         if message.is_empty() {
             return Ok(None);
         }
@@ -374,11 +374,6 @@ impl Subscription {
             message.push_message(2, &checkpoint);
         }
         Ok(Some(message.finish()))
-    }
-
-    fn delivered(&mut self, events: u64) {
-        self.shared.metrics.delivered_events.inc_by(events);
-        self.reading.delivered(events);
     }
 
     /// The message that all streams share which may send this event and have nothing to send with it, as live ones.

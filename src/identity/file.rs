@@ -22,8 +22,9 @@ use crate::event::{
     redaction::{PROFILES_MOST, Redaction},
 };
 
-/// Identities of a file.
+/// Identities of a file, and issuers.
 const MOST: usize = 1_000;
+const ISSUERS_MOST: usize = 100;
 /// How often keys are asked for, if nothing else is said, and at most.
 const REFRESH: Duration = Duration::from_mins(5);
 const REFRESH_LEAST: Duration = Duration::from_secs(1);
@@ -191,6 +192,9 @@ impl IdentityFile {
         }
         if checked.identities.len() > MOST {
             return Err(LoadError::at(path, 1, format!("there are more than {MOST} identities")));
+        }
+        if checked.issuers.len() > ISSUERS_MOST {
+            return Err(LoadError::at(path, 1, format!("there are more than {ISSUERS_MOST} issuers")));
         }
         Ok(checked)
     }

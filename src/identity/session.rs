@@ -110,8 +110,11 @@ impl Session {
 
     /// Whether the call has to end.
     pub fn is_over(&mut self) -> bool {
-        let Who::Known { until, changes, .. } = &mut self.who else { return false };
-        if until.is_some_and(|until| Instant::now() >= until) {
+        let Who::Known { proof, until, changes, .. } = &mut self.who else { return false };
+        // The clock on the wall as well: it goes on while a machine sleeps.
+        if until.is_some_and(|until| Instant::now() >= until)
+            || proof.until().is_some_and(|until| SystemTime::now() >= until)
+        {
             return true;
         }
         // An error: the relay is at its end, and says so itself.

@@ -6,6 +6,7 @@
 
 pub mod append;
 pub mod dedupe;
+pub mod erase;
 pub mod model;
 pub mod read;
 pub mod reports;
@@ -98,6 +99,17 @@ macro_rules! suite {
             a_repeated_report_is_known_for_as_long_as_it_is_held
             seeking_passes_over_removed_reports
             retention_removes_reports_as_well
+        }
+        $crate::log::conformance::suite! { $fixture; erase:
+            what_is_erased_is_a_tombstone_at_its_place_and_nothing_else_changes
+            one_endpoint_alone_can_be_erased
+            a_repetition_of_what_is_erased_is_not_stored_again
+            what_is_erased_stays_erased_after_reopening
+            erasing_again_finds_nothing_but_what_is_new
+            reports_are_erased_with_their_ids_and_reporters
+            tombstones_are_removed_like_others
+            erasures_are_told
+            nothing_is_erased_after_closing
         }
         #[test]
         fn random_histories_match_the_model() {

@@ -8,14 +8,18 @@
 //! checkpoint, nothing is acknowledged again and [`Health::Failed`] asks the process to end: what the kernel believes
 //! about pages whose fsync failed can't be trusted.
 
+pub mod backup;
 mod checkpoint;
 mod clock;
 mod dedupe;
 mod disk;
+mod erase;
+pub mod keys;
 mod reader;
 mod recent;
 mod reports;
 mod schema;
+mod seal;
 mod severity;
 mod stats;
 #[cfg(test)]
@@ -35,8 +39,8 @@ use tokio::{
 };
 
 use super::{
-    AppendError, Appended, Health, Located, Log, LogId, Metrics, NewRecord, Position, ReadError, Record, Reporter,
-    Slice, Stats,
+    AppendError, Appended, EraseError, Erased, Health, Located, Log, LogId, Metrics, NewRecord, Position, ReadError,
+    Record, Reporter, Slice, Stats,
 };
 use crate::event::UnixMicros;
 
@@ -61,6 +65,8 @@ pub struct Options {
     pub queue_bytes: usize,
     /// How long a record may wait to be written.
     pub queue_timeout: Duration,
+    /// What bodies are encrypted with; empty: they are not.
+    pub keys: keys::Keyring,
 }
 
 /// Why the log can't be opened.
@@ -85,6 +91,8 @@ pub enum OpenError {
          version", path.display()
     )]
     Newer { path: PathBuf, found: i64, known: i64 },
+    #[error("--encryption-key-file: {source}; give its file as well")]
+    Key { source: keys::MissingKey },
     #[error("--data-dir {}: {source}", path.display())]
     Database { path: PathBuf, source: rusqlite::Error },
 }
@@ -100,6 +108,10 @@ impl OpenError {
 /// What the writer is asked.
 enum Command {
     Append(Box<Append>),
+    /// Make records tombstones.
+    Erase(erase::Step),
+    /// Leave nothing of what was removed or overwritten in the write-ahead log. The answer is true once it is done.
+    Scrub(oneshot::Sender<Result<bool, EraseError>>),
     /// Finish what is queued, and end.
     Close,
 }
@@ -124,6 +136,10 @@ pub struct Embedded {
     queue_timeout: Duration,
     head: watch::Receiver<Position>,
     health: watch::Receiver<Health>,
+    erasures: watch::Receiver<u64>,
+    /// One erasure at a time.
+    erasing: Semaphore,
+    keys: keys::Keyring,
     readers: reader::Readers,
     /// Filled by the writer; asked before the readers.
     recent: Arc<recent::Recent>,
@@ -154,12 +170,13 @@ impl Embedded {
         let connection = schema::open(&options.data_dir, &path)?;
         checkpoint::settle(&connection, &path).map_err(failed)?;
         let row = schema::log_row(&connection).map_err(failed)?;
+        keys::check(&connection, &options.keys).map_err(failed)?.map_err(|source| OpenError::Key { source })?;
         let recent = Arc::new(recent::Recent::new(row.floor, row.evicted.sequence));
         let (health_changes, health) = watch::channel(Health::Good);
         let health_changes = Arc::new(health_changes);
         let checkpoints = checkpoint::Checkpoints::start(&path, Arc::clone(&health_changes)).map_err(failed)?;
         let (commands, queue) = mpsc::channel();
-        let (writer, head) =
+        let (writer, head, erasures) =
             writer::Writer::new(connection, options, checkpoints, health_changes, Arc::clone(&recent), lock)
                 .map_err(failed)?;
         let writer = writer.counting(metrics);
@@ -175,6 +192,9 @@ impl Embedded {
             queue_timeout: options.queue_timeout,
             head,
             health,
+            erasures,
+            erasing: Semaphore::new(1),
+            keys: options.keys.clone(),
             readers: reader::Readers::new(path),
             recent,
             writer: Mutex::new(Some(writer)),
@@ -228,15 +248,17 @@ impl Log for Embedded {
     }
 
     async fn read(&self, first: u64, last: u64, body_limit: u64) -> Result<Slice, ReadError> {
-        match self.recent.slice(first, last, body_limit) {
-            Some(slice) => Ok(slice),
-            None => self.readers.with(move |connection| reader::slice(connection, first, last, body_limit)).await,
+        if let Some(slice) = self.recent.slice(first, last, body_limit) {
+            return Ok(slice);
         }
+        let keys = self.keys.clone();
+        self.readers.with(move |connection| reader::slice(connection, &keys, first, last, body_limit)).await
     }
 
     async fn get(&self, sequence: u64) -> Result<Option<Record>, ReadError> {
+        let keys = self.keys.clone();
         let slice =
-            self.readers.with(move |connection| reader::slice(connection, sequence, sequence, u64::MAX)).await?;
+            self.readers.with(move |connection| reader::slice(connection, &keys, sequence, sequence, u64::MAX)).await?;
         Ok(slice.records.into_iter().next())
     }
 
@@ -255,6 +277,15 @@ impl Log for Embedded {
 
     async fn stats(&self) -> Result<Stats, ReadError> {
         self.readers.stats().await
+    }
+
+    async fn erase(&self, user_id: &str, endpoint: Option<&str>) -> Result<Erased, EraseError> {
+        let _turn = self.erasing.acquire().await.map_err(|_| EraseError::Closed)?;
+        erase::erase(self, user_id, endpoint).await
+    }
+
+    fn erasures(&self) -> watch::Receiver<u64> {
+        self.erasures.clone()
     }
 
     async fn close(&self) {

@@ -21,7 +21,10 @@ use hyper_util::{
     rt::{TokioIo, TokioTimer},
     server::graceful::GracefulConnection,
 };
-use tokio::time::{Instant, interval, sleep, timeout};
+use tokio::{
+    sync::OwnedSemaphorePermit,
+    time::{Instant, interval, sleep, timeout},
+};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -109,9 +112,10 @@ where
     }
 }
 
-/// Serves one connection to its end.
+/// Serves one connection to its end, and gives its place back then.
 pub(super) async fn serve(
     (stream, peer): (Stream, Peer),
+    _permit: OwnedSemaphorePermit,
     activity: Arc<Activity>,
     shared: Arc<Shared>,
     drain: CancellationToken,
@@ -192,9 +196,10 @@ async fn run(
         discard: shared.discard.clone().filter(|_| version == Version::Http1),
     };
     let watch = Watch::new(version, limits);
+    // In boxes, as they are large, and whoever says nothing is to cost little.
     match version {
-        Version::Http1 => drive(shared.http1.serve_connection(io, requests), watch, &activity, drain).await,
-        Version::Http2 => drive(shared.http2.serve_connection(io, requests), watch, &activity, drain).await,
+        Version::Http1 => Box::pin(drive(shared.http1.serve_connection(io, requests), watch, &activity, drain)).await,
+        Version::Http2 => Box::pin(drive(shared.http2.serve_connection(io, requests), watch, &activity, drain)).await,
     }
 }
 

@@ -36,11 +36,9 @@ pub async fn serve(listener: Listener, tls: Option<Arc<ServerConfig>>, router: R
     let start = |accepted: (Stream, Peer), newcomers: &mut Newcomers, permit: OwnedSemaphorePermit| {
         let (activity, abort) = (Arc::new(Activity::default()), stop.abort.child_token());
         newcomers.add(&activity, abort.clone());
-        let serving = connection::serve(accepted, activity, Arc::clone(&shared), stop.drain.child_token(), abort);
-        tracker.spawn(async move {
-            serving.await;
-            drop(permit);
-        });
+        let (shared, drain) = (Arc::clone(&shared), stop.drain.child_token());
+        let serving = connection::serve(accepted, permit, activity, shared, drain, abort);
+        tracker.spawn(serving);
     };
     let mut backoff = BACKOFF.0;
     let next = async |backoff: &mut Duration| loop {

@@ -94,7 +94,10 @@ impl Otlp {
         let spans = self.spans;
         // Blocks; should it not come back in time, nobody waits for it.
         let flushed = tokio::task::spawn_blocking(move || spans.shutdown_with_timeout(left));
-        let _ = timeout_at(deadline, async { tokio::join!(flushed, self.pushing) }).await;
+        let pushing = self.pushing.abort_handle();
+        if timeout_at(deadline, async { tokio::join!(flushed, self.pushing) }).await.is_err() {
+            pushing.abort();
+        }
     }
 }
 

@@ -54,6 +54,7 @@ fn rig(settings: Settings) -> Rig {
         dedupe_max_entries: 1000,
         queue_bytes: 8 * LIMIT,
         queue_timeout: Duration::from_secs(10),
+        keys: Default::default(),
     };
     let log = Arc::new(Embedded::open(&options).unwrap());
     let mut registry = Registry::default();

@@ -102,9 +102,10 @@ impl Place {
     }
 }
 
-/// The binary with a clean environment.
+/// The binary, or another that SMILE_RELAY_BIN names, with a clean environment.
 pub fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_smile-relay"));
+    let binary = std::env::var_os("SMILE_RELAY_BIN");
+    let mut command = Command::new(binary.unwrap_or_else(|| env!("CARGO_BIN_EXE_smile-relay").into()));
     for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("SMILE_RELAY_")) {
         command.env_remove(name);
     }

@@ -25,6 +25,7 @@ pub fn received(body: impl Into<Bytes>) -> Record {
         traceparent: String::new(),
         content_encoding: String::new(),
         reporter: Reporter::default(),
+        is_erased: false,
         body_bytes: body.len() as u64,
         body,
     }

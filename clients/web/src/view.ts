@@ -1,6 +1,6 @@
 /** What is shown. All that comes from outside is set as text, never as markup. */
 import { timestampDate } from '@bufbuild/protobuf/wkt';
-import type { Event } from './generated/smilerelay/v1/event_pb';
+import type { Event, Omitted } from './generated/smilerelay/v1/event_pb';
 import { type Gap, textOf } from './status';
 import type { State } from './subscribe';
 
@@ -46,12 +46,17 @@ export function clearEvents(): void {
   count.textContent = '0';
 }
 
+/** 0 bytes: there is nothing left of it. */
+function whyOmitted({ sizeBytes }: Omitted): string {
+  return sizeBytes ? `${sizeBytes} bytes` : 'erased';
+}
+
 export function showEvent(event: Event): void {
   const row = document.createElement('tr');
   row.dataset['id'] = event.id;
   row.append(
     cell(event.sequence.toString()),
-    cell(event.omitted ? `${event.typeName} (without its content: ${event.omitted.sizeBytes} bytes)` : event.typeName),
+    cell(event.omitted ? `${event.typeName} (without its content: ${whyOmitted(event.omitted)})` : event.typeName),
     cell(event.userId),
     cell(timeOf(event)),
     cell(incomeOf(event)),

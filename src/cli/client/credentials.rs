@@ -31,6 +31,11 @@ pub struct CredentialArgs {
 }
 
 impl CredentialArgs {
+    #[cfg(test)]
+    pub fn with_token(file: PathBuf) -> Self {
+        Self { token_file: Some(file), ..Self::default() }
+    }
+
     /// What goes with each call.
     ///
     /// # Errors
@@ -63,6 +68,11 @@ impl CredentialArgs {
         };
         let key = Zeroizing::new(read(key)?);
         Ok(tls.identity(Identity::from_pem(read(cert)?, key.as_slice())))
+    }
+
+    #[must_use]
+    pub fn has_token(&self) -> bool {
+        self.token_file.is_some()
     }
 
     #[must_use]

@@ -7,6 +7,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::time::timeout;
+use tonic::Code;
 
 use super::backoff::Backoff;
 use crate::{
@@ -85,7 +86,7 @@ pub async fn follow(
             Ok(()) => FollowError::Ended.into(),
             Err(error) => error,
         };
-        if !is_transient(&error) || !(opened || patient) {
+        if !is_transient(&error, client) || !(opened || patient) {
             return Err(error);
         }
         if had_events || started.elapsed() > GOOD_STREAM {
@@ -131,8 +132,10 @@ fn cursor(message: &SubscribeResponse) -> Option<&str> {
     checkpoint.or_else(|| message.events.last().map(|event| event.cursor.as_str())).filter(|cursor| !cursor.is_empty())
 }
 
-fn is_transient(error: &CliError) -> bool {
+fn is_transient(error: &CliError, client: &ClientArgs) -> bool {
     match error {
+        // The token may be replaced in its file any time.
+        CliError::Refused(refusal) if refusal.code() == Code::Unauthenticated => client.credentials.has_token(),
         CliError::Client(error) => matches!(error, ClientError::Unreachable { .. }),
         CliError::Refused(refusal) => refusal.is_transient(),
         CliError::Follow(_) => true,

@@ -28,6 +28,7 @@ pub fn record(type_name: &str, body: impl Into<Bytes>) -> Record {
         traceparent: String::new(),
         content_encoding: String::new(),
         reporter: Reporter::default(),
+        is_erased: false,
         body_bytes: body.len() as u64,
         body,
     }

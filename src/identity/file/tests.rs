@@ -79,6 +79,23 @@ redact = ["payload.identity"]
 }
 
 #[test]
+fn every_way_to_write_a_table_says_the_same() {
+    let issuer = "[issuers.c]\nissuer = \"i\"\naudiences = [\"a\"]\njwks-file = \"f\"\n";
+    let as_usual = format!("{issuer}[identities.a]\njwt = [{{ issuer = \"c\", subjects = [\"s\"] }}]\n");
+    let jwts = |text: &str| parse(text).unwrap().identities["a"].jwts.clone();
+    for other in [
+        format!("{issuer}[[identities.a.jwt]]\nissuer = \"c\"\nsubjects = [\"s\"]\n"),
+        format!(
+            "[identities]\n  [identities.a]\n    [[identities.a.jwt]]\n      issuer = \"c\"\n      subjects = [\"s\"]\n{issuer}"
+        ),
+        format!("identities.a.jwt = [{{ issuer = \"c\", subjects = [\"s\"] }}]\n{issuer}"),
+        format!("identities = {{ a = {{ jwt = [{{ issuer = \"c\", subjects = [\"s\"] }}] }} }}\n{issuer}"),
+    ] {
+        assert_eq!(jwts(&other), jwts(&as_usual), "{other}");
+    }
+}
+
+#[test]
 fn mistakes_are_named_by_their_line_and_the_way_out() {
     let a = "[identities.a]\ntokens = [\"a\"]\n";
     for (text, line, named) in [

@@ -2,7 +2,7 @@
 //! webhooks and those of reports are remembered apart, so that no flood of the one makes the other forgotten.
 //!
 //! A hash that is known is only a hint; whether a record really repeats another is decided by comparing it with the
-//! stored one, or with its hashes where retention has removed that.
+//! stored one, or with its hashes where that was removed or erased.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -12,8 +12,10 @@ use std::{
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::{
-    NewRecord,
-    schema::{self, Ids},
+    LogId, NewRecord, Position,
+    keys::Keyring,
+    schema::{self, Ids, Kind},
+    seal,
 };
 use crate::event::UnixMicros;
 
@@ -79,25 +81,26 @@ impl Dedupe {
     pub fn relation(
         &self,
         connection: &Connection,
+        unsealing: Unsealing<'_>,
         id_hash: u64,
         body_hash: u64,
         record: &NewRecord,
     ) -> rusqlite::Result<Relation> {
         let Some(&first) = self.first.get(&id_hash) else { return Ok(Relation::New { conflicts_with: 0 }) };
-        let mut conflicts_with = match stored(connection, self.ids, first, id_hash, record)? {
+        let mut conflicts_with = match self.stored(connection, unsealing, first, id_hash, record)? {
             Stored::Same => return Ok(Relation::Repeats(first)),
             Stored::OtherBody => first,
             Stored::OtherId => 0,
         };
         let Some(further) = self.further.get(&id_hash) else { return Ok(Relation::New { conflicts_with }) };
         for Further { sequence, .. } in further.iter().filter(|further| further.body_hash == body_hash) {
-            if matches!(stored(connection, self.ids, *sequence, id_hash, record)?, Stored::Same) {
+            if matches!(self.stored(connection, unsealing, *sequence, id_hash, record)?, Stored::Same) {
                 return Ok(Relation::Repeats(*sequence));
             }
         }
         // The newest variant is named.
         for Further { sequence, .. } in further.iter().rev() {
-            if matches!(stored(connection, self.ids, *sequence, id_hash, record)?, Stored::OtherBody) {
+            if matches!(self.stored(connection, unsealing, *sequence, id_hash, record)?, Stored::OtherBody) {
                 conflicts_with = *sequence;
                 break;
             }
@@ -172,37 +175,68 @@ enum Stored {
     OtherId,
 }
 
-fn stored(connection: &Connection, ids: Ids, sequence: u64, id_hash: u64, new: &NewRecord) -> rusqlite::Result<Stored> {
-    let found = connection
-        .prepare_cached(
-            // A body of another length is not read.
-            "SELECT endpoint, id, CASE WHEN length(body) = ?2 THEN body END FROM events WHERE sequence = ?1",
-        )?
-        .query_row(params![sequence.cast_signed(), new.body.len().cast_signed()], |row| {
-            let same_id = row.get_ref(0)?.as_str()? == new.endpoint && row.get_ref(1)?.as_str()? == new.id;
-            let same_body = row.get_ref(2)?.as_blob_or_null()?.is_some_and(|body| body == new.body);
-            Ok(match (same_id, same_body) {
-                (true, true) => Stored::Same,
-                (true, false) => Stored::OtherBody,
-                (false, _) => Stored::OtherId,
+/// What it takes to compare with an encrypted body.
+#[derive(Clone, Copy)]
+pub struct Unsealing<'a> {
+    pub log: LogId,
+    pub keys: &'a Keyring,
+}
+
+impl Dedupe {
+    fn stored(
+        &self,
+        connection: &Connection,
+        unsealing: Unsealing<'_>,
+        sequence: u64,
+        id_hash: u64,
+        new: &NewRecord,
+    ) -> rusqlite::Result<Stored> {
+        let found = connection
+            .prepare_cached(
+                // A body of another length is not read.
+                "SELECT endpoint, id, source, record_check,
+                        CASE WHEN length(body) = ?2 + (source >= 16) * ?3 THEN body END
+                 FROM events WHERE sequence = ?1 AND source > 0",
+            )?
+            .query_row(
+                params![sequence.cast_signed(), new.body.len().cast_signed(), seal::OVERHEAD.cast_signed()],
+                |row| {
+                    let same_id = row.get_ref(0)?.as_str()? == new.endpoint && row.get_ref(1)?.as_str()? == new.id;
+                    let check = row.get::<_, i64>(3)?.cast_unsigned();
+                    let same_body = match row.get_ref(4)?.as_blob_or_null()? {
+                        Some(sealed) if Kind::of(row.get(2)?).is_sealed => {
+                            // One that can't be decrypted any more is compared by its hash.
+                            match seal::open(unsealing.keys, unsealing.log, Position { sequence, check }, sealed) {
+                                Ok(body) => body == new.body,
+                                Err(_) => return Ok(None),
+                            }
+                        }
+                        body => body.is_some_and(|body| body == new.body),
+                    };
+                    Ok(Some(match (same_id, same_body) {
+                        (true, true) => Stored::Same,
+                        (true, false) => Stored::OtherBody,
+                        (false, _) => Stored::OtherId,
+                    }))
+                },
+            )
+            .optional()?;
+        if let Some(Some(found)) = found {
+            return Ok(found);
+        }
+        // It was removed or erased; 128 bits of two hashes are left of it.
+        let hashes = connection
+            .prepare_cached(&format!("SELECT id_hash, body_hash FROM {} WHERE sequence = ?", self.ids.table()))?
+            .query_row([sequence.cast_signed()], |row| {
+                Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
             })
+            .optional()?;
+        Ok(match hashes {
+            Some((id, body)) if id == id_hash && body == schema::body_hash(&new.body) => Stored::Same,
+            Some((id, _)) if id == id_hash => Stored::OtherBody,
+            _ => Stored::OtherId,
         })
-        .optional()?;
-    if let Some(found) = found {
-        return Ok(found);
     }
-    // It was removed; 128 bits of two hashes are left of it.
-    let hashes = connection
-        .prepare_cached(&format!("SELECT id_hash, body_hash FROM {} WHERE sequence = ?", ids.table()))?
-        .query_row([sequence.cast_signed()], |row| {
-            Ok((row.get::<_, i64>(0)?.cast_unsigned(), row.get::<_, i64>(1)?.cast_unsigned()))
-        })
-        .optional()?;
-    Ok(match hashes {
-        Some((id, body)) if id == id_hash && body == schema::body_hash(&new.body) => Stored::Same,
-        Some((id, _)) if id == id_hash => Stored::OtherBody,
-        _ => Stored::OtherId,
-    })
 }
 
 /// The keys are hashes already.

@@ -6,11 +6,16 @@ use std::{
 };
 
 use bytes::Bytes;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params, types::Type};
 use tokio::sync::Semaphore;
 
-use super::{Located, Position, ReadError, Record, Reporter, Slice, Stats, schema, stats};
-use crate::event::{UnixMicros, pb::EventSource};
+use super::{
+    Located, LogId, Position, ReadError, Record, Reporter, Slice, Stats,
+    keys::Keyring,
+    schema::{self, Kind},
+    seal, stats,
+};
+use crate::event::UnixMicros;
 
 /// Reads at once. More would wait for the same disk and the same cores.
 const CONNECTIONS: usize = 4;
@@ -61,45 +66,73 @@ impl Readers {
 }
 
 /// Records with sequences from `first` to `last`, without bodies over `body_limit` bytes.
-pub fn slice(connection: &mut Connection, first: u64, last: u64, body_limit: u64) -> rusqlite::Result<Slice> {
+pub fn slice(
+    connection: &mut Connection,
+    keys: &Keyring,
+    first: u64,
+    last: u64,
+    body_limit: u64,
+) -> rusqlite::Result<Slice> {
     let read = connection.transaction()?;
     let log = schema::log_row(&read)?;
     let records = read
         .prepare_cached(
-            // What is no report (2 is its EventSource) is not looked for among the reports.
+            // What is no report (2, and 18 if it is encrypted; see Kind) is not looked for among the reports, and of what is
+            // erased there is no body.
             "SELECT e.sequence, e.received_at, record_check, conflicts_with, source, endpoint, id, type_name, user_id,
-                    traceparent, content_encoding, signature, length(body), CASE WHEN length(body) <= ?3 THEN body END,
-                    origin, session
-             FROM events e LEFT JOIN reports r ON r.sequence = CASE source WHEN 2 THEN e.sequence END
+                    traceparent, content_encoding, signature, length(body),
+                    CASE WHEN source > 0 AND length(body) - (source >= 16) * ?4 <= ?3 THEN body END, origin, session
+             FROM events e LEFT JOIN reports r ON r.sequence = CASE WHEN source IN (2, 18) THEN e.sequence END
              WHERE e.sequence BETWEEN ?1 AND ?2 ORDER BY e.sequence",
         )?
-        .query_map(params![signed(first), signed(last), signed(body_limit)], record)?
+        .query_map(params![signed(first), signed(last), signed(body_limit), seal::OVERHEAD.cast_signed()], |row| {
+            record(row, log.id, keys)
+        })?
         .collect::<Result<_, _>>()?;
     Ok(Slice { floor: log.floor, evicted: log.evicted.sequence, records })
 }
 
-fn record(row: &Row<'_>) -> rusqlite::Result<Record> {
+fn record(row: &Row<'_>, log: LogId, keys: &Keyring) -> rusqlite::Result<Record> {
     let unsigned = |at| unsigned(row, at);
+    let Kind { source, is_sealed, is_erased } = Kind::of(row.get(4)?);
+    // What was overwritten has its length still.
+    let text = |at| if is_erased { Ok(String::new()) } else { row.get(at) };
+    let stored = row.get_ref(13)?.as_blob_or_null()?;
+    let body = match stored {
+        Some(stored) if is_sealed => {
+            let at = Position { sequence: unsigned(0)?, check: unsigned(2)? };
+            seal::open(keys, log, at, stored)
+                .map_err(|error| rusqlite::Error::FromSqlConversionFailure(13, Type::Blob, Box::new(error)))?
+        }
+        stored => stored.map(Bytes::copy_from_slice).unwrap_or_default(),
+    };
+    let overhead = if is_sealed { seal::OVERHEAD as u64 } else { 0 };
     Ok(Record {
         sequence: unsigned(0)?,
         received_at: row.get(1)?,
         check: unsigned(2)?,
         conflicts_with: unsigned(3)?,
-        source: EventSource::try_from(row.get::<_, i32>(4)?).unwrap_or_default(),
+        source,
         endpoint: row.get(5)?,
-        id: row.get(6)?,
+        id: row.get::<_, String>(6).map(|id| if is_erased && is_overwritten(&id) { String::new() } else { id })?,
         type_name: row.get(7)?,
-        user_id: row.get(8)?,
-        traceparent: row.get(9)?,
-        content_encoding: row.get(10)?,
-        signature: Bytes::copy_from_slice(row.get_ref(11)?.as_blob()?),
-        body_bytes: unsigned(12)?,
-        body: row.get_ref(13)?.as_blob_or_null()?.map(Bytes::copy_from_slice).unwrap_or_default(),
+        user_id: text(8)?,
+        traceparent: text(9)?,
+        content_encoding: text(10)?,
+        signature: if is_erased { Bytes::new() } else { Bytes::copy_from_slice(row.get_ref(11)?.as_blob()?) },
+        is_erased,
+        body_bytes: if is_erased { 0 } else { unsigned(12)?.saturating_sub(overhead) },
+        body,
         reporter: Reporter {
             origin: row.get::<_, Option<_>>(14)?.unwrap_or_default(),
             session: row.get::<_, Option<_>>(15)?.unwrap_or_default(),
         },
     })
+}
+
+/// An erased record's text is zeros; see `erase`.
+fn is_overwritten(text: &str) -> bool {
+    text.bytes().all(|byte| byte == 0)
 }
 
 /// The newest record with this id: a walk over the narrow tables, some 60 ms a million records, then a look at the few
@@ -115,8 +148,12 @@ pub fn find(connection: &mut Connection, endpoint: &str, id: &str) -> rusqlite::
     while let Some(row) = candidates.next()? {
         let sequence: i64 = row.get(0)?;
         let found = read
-            .prepare_cached("SELECT endpoint, id FROM events WHERE sequence = ?")?
-            .query_row([sequence], |row| Ok(row.get_ref(0)?.as_str()? == endpoint && row.get_ref(1)?.as_str()? == id))
+            .prepare_cached("SELECT endpoint, id, source FROM events WHERE sequence = ?")?
+            .query_row([sequence], |row| {
+                // Of an id that was overwritten, the hash is left.
+                let is_gone = Kind::of(row.get(2)?).is_erased && is_overwritten(row.get_ref(1)?.as_str()?);
+                Ok(row.get_ref(0)?.as_str()? == endpoint && (is_gone || row.get_ref(1)?.as_str()? == id))
+            })
             .optional()?;
         if found == Some(true) {
             return Ok(Some(sequence.cast_unsigned()));

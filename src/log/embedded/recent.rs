@@ -77,6 +77,11 @@ impl Recent {
         state.forget(floor.sequence);
     }
 
+    /// Records up to this sequence may have been erased since they were added. They are read back from the disk.
+    pub fn erased(&self, through: u64) {
+        self.lock().forget(through);
+    }
+
     /// Reports up to the sequence `evicted` were removed. What is held stays without a gap, so others go with them.
     pub fn evicted(&self, evicted: u64) {
         let mut state = self.lock();
@@ -123,6 +128,7 @@ mod tests {
             traceparent: String::new(),
             content_encoding: String::new(),
             reporter: Reporter::default(),
+            is_erased: false,
             body: vec![b'x'; body].into(),
             body_bytes: body as u64,
         }

@@ -3,7 +3,7 @@
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{NewRecord, Reporter, dedupe::Dedupe, recent::Recent, schema};
+use super::{NewRecord, Reporter, dedupe::Dedupe, erase, recent::Recent, schema};
 
 /// Reports that one step removes: no less than a group of the writer adds.
 const STEP: usize = 1024;
@@ -48,6 +48,11 @@ impl Reports {
             .prepare_cached("SELECT coalesce(sum(bytes), 0) FROM reports WHERE sequence > ? AND sequence <= ?")?
             .query_row(params![self.removed, sequence], |row| row.get::<_, i64>(0))
             .map(i64::cast_unsigned)
+    }
+
+    /// Leaves nothing of where those come from that retention removes, up to a sequence: their ids alone are of use still.
+    pub fn overwrite_reporters(&self, connection: &Connection, sequence: i64) -> rusqlite::Result<()> {
+        erase::overwrite_reporters(connection, self.removed, sequence)
     }
 
     /// One more is stored. True if that is more than the quota.
@@ -118,6 +123,7 @@ impl Reports {
         connection
             .prepare_cached("DELETE FROM reports WHERE sequence >= ? AND sequence < ?")?
             .execute(params![self.removed, last])?;
+        erase::overwrite_reporters(connection, last - 1, last)?;
         connection
             .prepare_cached("UPDATE log SET evicted_sequence = ?, evicted_check = ?")?
             .execute(params![last, check])?;

@@ -1,6 +1,8 @@
 //! The embedded log does what every log does, and some things that only it has to.
 
 mod crash;
+mod encryption;
+mod erasing;
 mod opening;
 mod room;
 
@@ -47,7 +49,13 @@ impl Directory {
             dedupe_max_entries: settings.dedupe_max_entries,
             queue_bytes: settings.queue_bytes,
             queue_timeout: settings.queue_timeout,
+            keys: keys::Keyring::default(),
         }
+    }
+
+    /// With keys of 64 times the same digit each.
+    fn encrypted(&self, settings: Settings, keys: &[&str]) -> Options {
+        Options { keys: keys::Keyring::new(keys.iter().map(|digit| key(digit)).collect()), ..self.options(settings) }
     }
 
     fn log(&self, settings: Settings) -> Embedded {
@@ -62,9 +70,37 @@ impl Fixture for Directory {
     }
 }
 
+/// The same log, with bodies encrypted.
+struct Encrypted(Directory);
+
+#[tonic::async_trait]
+impl Fixture for Encrypted {
+    async fn open(&self, settings: Settings) -> Arc<dyn Log> {
+        Arc::new(Embedded::open(&self.0.encrypted(settings, &["a"])).unwrap())
+    }
+}
+
+mod conforms_encrypted {
+    use super::*;
+    conformance::suite! { Encrypted(Directory::new()) }
+}
+
 mod conforms {
     use super::*;
     conformance::suite! { Directory::new() }
+}
+
+fn key(digit: &str) -> keys::Key {
+    keys::Key::from_hex(digit.repeat(64).as_bytes()).unwrap()
+}
+
+/// True if this stands in any file of the directory, by an independent witness.
+fn holds(directory: &Directory, needle: &str) -> bool {
+    let grep = std::process::Command::new("grep").args(["-rqaF", "--", needle]).arg(directory.0.path()).status();
+    match grep.unwrap().code() {
+        Some(code @ 0..=1) => code == 0,
+        other => panic!("grep ended with {other:?}"),
+    }
 }
 
 fn record(id: impl ToString, body: impl Into<Bytes>) -> NewRecord {

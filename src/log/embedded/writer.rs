@@ -14,14 +14,18 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::watch;
 
 use super::{
-    Append, AppendError, Appended, Command, Health, Metrics, NewRecord, Options, Position, Record, Reporter,
+    Append, AppendError, Appended, Command, EraseError, Health, LogId, Metrics, NewRecord, Options, Position, Record,
+    Reporter,
     checkpoint::{self, Checkpoints, Outcome},
     clock::{Clock, Reading, micros},
-    dedupe::{Dedupe, Relation},
+    dedupe::{Dedupe, Relation, Unsealing},
     disk::{DirectoryLock, Reserve},
+    erase,
+    keys::{InUse, Keyring},
     recent::Recent,
     reports::Reports,
-    schema::{self, Ids},
+    schema::{self, Ids, Kind},
+    seal,
     severity::{Severity, severity},
 };
 use crate::event::UnixMicros;
@@ -73,6 +77,7 @@ impl Stored {
             traceparent: new.traceparent.clone(),
             content_encoding: new.content_encoding.clone(),
             reporter: new.reporter.clone(),
+            is_erased: false,
             // A copy: the body may be a small part of a buffer that its connection has read into.
             body: Bytes::copy_from_slice(&new.body),
             body_bytes: new.body.len() as u64,
@@ -81,6 +86,7 @@ impl Stored {
 }
 
 pub struct Writer {
+    id: LogId,
     connection: Connection,
     checkpoints: Checkpoints,
     /// Pages in the write-ahead log when a checkpoint was last asked for.
@@ -93,6 +99,9 @@ pub struct Writer {
     reports: Reports,
     head: Position,
     head_changes: watch::Sender<Position>,
+    erasures: watch::Sender<u64>,
+    keys: Keyring,
+    key_in_use: InUse,
     health: Arc<watch::Sender<Health>>,
     recent: Arc<Recent>,
     metrics: Metrics,
@@ -125,21 +134,11 @@ impl Writer {
         health: Arc<watch::Sender<Health>>,
         recent: Arc<Recent>,
         lock: DirectoryLock,
-    ) -> rusqlite::Result<(Self, watch::Receiver<Position>)> {
+    ) -> rusqlite::Result<(Self, watch::Receiver<Position>, watch::Receiver<u64>)> {
         let started = Instant::now();
         let now = Reading::now(started);
-        let head = connection
-            .query_row("SELECT sequence, record_check FROM events ORDER BY sequence DESC LIMIT 1", [], |row| {
-                Ok(Position {
-                    sequence: row.get::<_, i64>(0)?.cast_unsigned(),
-                    check: row.get::<_, i64>(1)?.cast_unsigned(),
-                })
-            })
-            .optional()?;
+        let head = schema::newest(&connection)?;
         let log = schema::log_row(&connection)?;
-        // The newest records may all be removed.
-        let head = [head, Some(log.floor), Some(log.evicted)].into_iter().flatten().max_by_key(|at| at.sequence);
-        let head = head.unwrap_or_default();
         // The ids of the last record are kept, also when it is removed.
         let newest = |ids: Ids| {
             let query = format!("SELECT received_at FROM {} ORDER BY sequence DESC LIMIT 1", ids.table());
@@ -159,7 +158,9 @@ impl Writer {
             "log open"
         );
         let (head_changes, heads) = watch::channel(head);
+        let (erasures, erased) = watch::channel(0);
         let mut writer = Self {
+            id: log.id,
             connection,
             checkpoints,
             wished_at: 0,
@@ -170,6 +171,9 @@ impl Writer {
             reports,
             head,
             head_changes,
+            erasures,
+            keys: options.keys.clone(),
+            key_in_use: InUse::new(options.keys.clone()),
             health,
             recent,
             metrics: Metrics::default(),
@@ -183,7 +187,7 @@ impl Writer {
             _lock: lock,
         };
         writer.take_reserve();
-        Ok((writer, heads))
+        Ok((writer, heads, erased))
     }
 
     /// Counts in `metrics` from now on.
@@ -195,23 +199,30 @@ impl Writer {
     /// Writes until it is asked to close, or can't be trusted any more.
     pub fn run(mut self, queue: &Receiver<Command>) {
         let mut closing = false;
+        // What ended a group comes next.
+        let mut next = None;
         while !closing && !self.has_failed() {
             let wait = match (self.is_full(), self.more_to_tidy) {
                 (true, _) => FULL_INTERVAL,
                 (false, true) => Duration::ZERO,
                 (false, false) => IDLE,
             };
-            match queue.recv_timeout(wait) {
-                Ok(Command::Append(first)) => closing = self.take_group(*first, queue),
+            match next.take().map_or_else(|| queue.recv_timeout(wait), Ok) {
+                Ok(Command::Append(first)) => next = self.take_group(*first, queue),
+                Ok(Command::Erase(step)) => step.run(|sequences| self.erase(sequences)),
+                Ok(Command::Scrub(reply)) => {
+                    // Nobody may be there to hear it.
+                    let _ = reply.send(self.scrub());
+                }
                 Ok(Command::Close) => closing = true,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return,
             }
             if closing {
                 // What was sent before is still to be stored.
-                while let Ok(command) = queue.try_recv() {
+                while let Some(command) = next.take().or_else(|| queue.try_recv().ok()) {
                     if let Command::Append(append) = command {
-                        self.take_group(*append, queue);
+                        next = self.take_group(*append, queue);
                     }
                 }
             } else {
@@ -221,22 +232,22 @@ impl Writer {
         self.close();
     }
 
-    /// Collects a group around `first`, commits and answers it. True if it is time to close.
-    fn take_group(&mut self, first: Append, queue: &Receiver<Command>) -> bool {
+    /// Collects a group around `first`, commits and answers it. Returns what is to be done next, if it is something else.
+    fn take_group(&mut self, first: Append, queue: &Receiver<Command>) -> Option<Command> {
         // A commit costs far more than one more record in it. Where the cores are used up, those who are about to append
         // go first; where one is free, this returns at once.
         std::thread::yield_now();
         let mut bytes = first.record.body.len();
         let mut group = vec![first];
-        let mut closing = false;
+        let mut next = None;
         while group.len() < GROUP_RECORDS && bytes < GROUP_BYTES {
             match queue.try_recv() {
                 Ok(Command::Append(append)) => {
                     bytes += append.record.body.len();
                     group.push(*append);
                 }
-                Ok(Command::Close) => {
-                    closing = true;
+                Ok(other) => {
+                    next = Some(other);
                     break;
                 }
                 Err(_) => break,
@@ -251,7 +262,7 @@ impl Writer {
             self.take_reserve();
         }
         if group.is_empty() || self.has_failed() {
-            return closing;
+            return next;
         }
         let mut stored = Vec::new();
         let began = Instant::now();
@@ -283,7 +294,27 @@ impl Writer {
                 }
             }
         }
-        closing
+        next
+    }
+
+    /// Makes records tombstones.
+    fn erase(&mut self, sequences: &[u64]) -> Result<u64, EraseError> {
+        if self.is_full() {
+            return Err(EraseError::Full);
+        }
+        let erased = erase::overwrite(&self.connection, sequences).map_err(|error| self.failed("erase", &error))?;
+        self.recent.erased(sequences.iter().copied().max().unwrap_or(0));
+        self.erasures.send_modify(|times| *times += 1);
+        self.keep_wal_short();
+        Ok(erased)
+    }
+
+    /// Moves the write-ahead log into the database and cuts it off. False if somebody still reads what would have to go.
+    fn scrub(&mut self) -> Result<bool, EraseError> {
+        let outcome = self.checkpoints.run_in_turn(&self.connection, "TRUNCATE", true);
+        let outcome = outcome.map_err(|error| self.failed("checkpoint", &error))?;
+        self.wished_at = 0;
+        Ok(outcome == Outcome::Done)
     }
 
     fn dedupe(&self, ids: Ids) -> &Dedupe {
@@ -309,6 +340,8 @@ impl Writer {
         let received_at = self.clock.received_at(Reading::now(self.started));
         let mut answers = Vec::with_capacity(group.len());
         self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        let key = self.key_in_use.next(&self.connection, self.head.sequence)?;
+        let unsealing = Unsealing { log: self.id, keys: &self.keys };
         {
             let mut events = self.connection.prepare_cached(
                 "INSERT INTO events (sequence, received_at, record_check, conflicts_with, source, endpoint, id,
@@ -326,7 +359,7 @@ impl Writer {
                     Ids::Seen => &mut self.dedupe,
                     Ids::Reports => &mut self.dedupe_reports,
                 };
-                let conflicts_with = match dedupe.relation(&self.connection, id_hash, body_hash, record)? {
+                let conflicts_with = match dedupe.relation(&self.connection, unsealing, id_hash, body_hash, record)? {
                     Relation::Repeats(sequence) => {
                         answers.push(Ok(Appended::Repeated { sequence }));
                         continue;
@@ -335,12 +368,14 @@ impl Writer {
                 };
                 sequence += 1;
                 let check = schema::record_check(sequence, received_at, id_hash, body_hash);
+                let at = Position { sequence, check };
+                let sealed = key.as_deref().map(|key| seal::seal(key, self.id, at, &record.body));
                 events.execute(params![
                     sequence.cast_signed(),
                     received_at,
                     check.cast_signed(),
                     conflicts_with.cast_signed(),
-                    record.source as i32,
+                    Kind { source: record.source, is_sealed: sealed.is_some(), is_erased: false }.code(),
                     record.endpoint,
                     record.id,
                     record.type_name,
@@ -348,7 +383,7 @@ impl Writer {
                     record.traceparent,
                     record.content_encoding,
                     record.signature.as_ref(),
-                    record.body.as_ref(),
+                    sealed.as_deref().unwrap_or(&record.body),
                 ])?;
                 let (row, id, body) = (sequence.cast_signed(), id_hash.cast_signed(), body_hash.cast_signed());
                 match ids {
@@ -360,14 +395,7 @@ impl Writer {
                     }
                 };
                 dedupe.remember(id_hash, body_hash, sequence);
-                stored.push(Stored {
-                    in_group,
-                    ids,
-                    id_hash,
-                    at: Position { sequence, check },
-                    received_at,
-                    conflicts_with,
-                });
+                stored.push(Stored { in_group, ids, id_hash, at, received_at, conflicts_with });
                 answers.push(Ok(match conflicts_with {
                     0 => Appended::Stored { sequence },
                     conflicts_with => Appended::Conflicting { sequence, conflicts_with },
@@ -375,6 +403,7 @@ impl Writer {
             }
         }
         self.connection.prepare_cached("COMMIT")?.execute([])?;
+        self.key_in_use.committed(key.as_deref());
         Ok(answers)
     }
 
@@ -384,7 +413,8 @@ impl Writer {
             let id_hash = schema::id_hash(&record.endpoint, &record.id);
             let body_hash = schema::body_hash(&record.body);
             let dedupe = self.dedupe(Ids::of(record.source));
-            Ok(match dedupe.relation(&self.connection, id_hash, body_hash, record)? {
+            let unsealing = Unsealing { log: self.id, keys: &self.keys };
+            Ok(match dedupe.relation(&self.connection, unsealing, id_hash, body_hash, record)? {
                 Relation::Repeats(sequence) => Ok(Appended::Repeated { sequence }),
                 Relation::New { .. } => Err(AppendError::Full),
             })
@@ -575,9 +605,11 @@ impl Writer {
             .prepare_cached("UPDATE log SET floor_sequence = ?, floor_check = ?")?
             .execute(params![sequence, check])?;
         let reports = self.reports.held_through(&self.connection, sequence)?;
+        self.reports.overwrite_reporters(&self.connection, sequence)?;
         self.connection.prepare_cached("COMMIT")?.execute([])?;
         self.reports.removed(sequence, reports);
         self.recent.removed(Position { sequence: sequence.cast_unsigned(), check: check.cast_unsigned() });
+        self.key_in_use.drop_unneeded(&self.connection, sequence)?;
         tracing::debug!(removed, up_to = sequence, "removed by retention");
         Ok(true)
     }

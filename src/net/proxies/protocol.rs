@@ -39,7 +39,8 @@ pub(in crate::net) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::R
 }
 
 async fn read_binary(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Named> {
-    let mut header = [0; HEADER_BYTES];
+    // Not in the future, of which every connection has one.
+    let mut header = vec![0; HEADER_BYTES];
     header[..v2::PROTOCOL_PREFIX.len()].copy_from_slice(v2::PROTOCOL_PREFIX);
     stream.read_exact(&mut header[v2::PROTOCOL_PREFIX.len()..START_BYTES]).await?;
     let length = START_BYTES + usize::from(u16::from_be_bytes([header[START_BYTES - 2], header[START_BYTES - 1]]));

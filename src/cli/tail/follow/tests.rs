@@ -169,6 +169,30 @@ async fn goes_on_after_the_last_cursor_however_a_stream_ends() {
 }
 
 #[tokio::test]
+async fn a_token_that_is_not_taken_is_read_again_and_tried_again() {
+    let script = || {
+        Relay::new([
+            (vec![checkpoint("c0")], End::Refuse(Status::unauthenticated("expired"))),
+            (vec![], End::Refuse(Status::unauthenticated("not replaced yet"))),
+            (vec![event("c1")], End::Refuse(Status::permission_denied("for good"))),
+        ])
+    };
+    let (dir, path, mut client) = socket();
+    script().listen(&path);
+    let (_, result) = heard(&client, SubscribeRequest::default(), false).await;
+    assert_eq!(refused(result), Code::Unauthenticated, "without a token file there is nothing to wait for");
+
+    let token = dir.path().join("token");
+    std::fs::write(&token, "t0ken").unwrap();
+    std::fs::remove_file(&path).unwrap();
+    client.credentials = CredentialArgs::with_token(token);
+    script().listen(&path);
+    let (heard, result) = heard(&client, SubscribeRequest::default(), false).await;
+    assert_eq!(refused(result), Code::PermissionDenied);
+    assert_eq!(heard, ["opened", "c0", "lost", "back", "c1"]);
+}
+
+#[tokio::test]
 async fn silence_for_two_heartbeats_is_death() {
     let (_dir, path, client) = socket();
     let relay = Relay::new([

@@ -112,7 +112,7 @@ fn a_writer_that_panics_asks_the_process_to_end() {
     let health_changes = Arc::new(health_changes);
     let checkpoints = checkpoint::Checkpoints::start(&path, Arc::clone(&health_changes)).unwrap();
     let recent = Arc::new(recent::Recent::new(Position { sequence: 0, check: 0 }, 0));
-    let (writer, _) = writer::Writer::new(connection, &options, checkpoints, health_changes, recent, lock).unwrap();
+    let (writer, ..) = writer::Writer::new(connection, &options, checkpoints, health_changes, recent, lock).unwrap();
     let thread = std::thread::spawn(move || {
         let _writer = writer;
         std::panic::resume_unwind(Box::new("as a bug would"));

@@ -66,10 +66,10 @@ async fn a_log_of_a_newer_version_is_refused_and_left_as_it_is() {
     let directory = Directory::new();
     directory.log(DEFAULT).close().await;
     let path = directory.path("events.db");
-    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 3").unwrap();
+    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 4").unwrap();
     let before = fs::read(&path).unwrap();
     let error = Embedded::open(&directory.options(DEFAULT)).err().expect("it is newer");
-    assert!(matches!(error, OpenError::Newer { found: 3, known: 2, .. }), "{error}");
+    assert!(matches!(error, OpenError::Newer { found: 4, known: 3, .. }), "{error}");
     assert!(fs::read(&path).unwrap() == before, "it was changed");
 }
 
@@ -79,7 +79,7 @@ async fn a_log_of_an_older_version_goes_on() {
     let log = directory.log(DEFAULT);
     store(&log, record("x", "body")).await;
     log.close().await;
-    let version_1 = "DROP TABLE reports; ALTER TABLE log DROP COLUMN evicted_sequence;
+    let version_1 = "DROP TABLE keys; ALTER TABLE log DROP COLUMN version; DROP TABLE reports; ALTER TABLE log DROP COLUMN evicted_sequence;
                      ALTER TABLE log DROP COLUMN evicted_check; PRAGMA user_version = 1;";
     Connection::open(directory.path("events.db")).unwrap().execute_batch(version_1).unwrap();
     let log = directory.log(DEFAULT);

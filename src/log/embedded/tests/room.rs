@@ -156,7 +156,7 @@ impl SmallDisk {
         let health_changes = Arc::new(health_changes);
         let checkpoints = checkpoint::Checkpoints::start(&path, Arc::clone(&health_changes)).unwrap();
         let recent = Arc::new(recent::Recent::new(Position { sequence: 0, check: 0 }, 0));
-        let (writer, head) =
+        let (writer, head, _) =
             writer::Writer::new(connection, &options, checkpoints, health_changes, recent, lock).unwrap();
         let (commands, queue) = mpsc::channel();
         let thread = std::thread::spawn(move || writer.run(&queue));
