@@ -139,7 +139,7 @@ fn flags() -> impl Iterator<Item = (String, String)> {
 }
 
 fn line(text: &str, at: usize) -> usize {
-    1 + text.as_bytes()[..at.min(text.len())].iter().filter(|byte| **byte == b'\n').count()
+    1 + text.get(..at).map_or(0, |before| before.matches('\n').count())
 }
 
 /// The message of a parser, which may repeat the value that it found, without that value: it can be a secret.

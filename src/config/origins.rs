@@ -3,7 +3,7 @@
 //! Whatever is wrong with a setting is said with its flag's name, in whichever part that is found out. On its way out the
 //! message is told where the setting was really said, so that nobody looks for a flag that was never given.
 
-use std::{collections::HashMap, path::PathBuf};
+use std::{collections::HashMap, fmt::Write as _, path::PathBuf};
 
 use clap::{
     ArgMatches, Args,
@@ -101,13 +101,14 @@ enum Place<'o> {
 
 impl Place<'_> {
     fn put(&self, told: &mut String) {
-        *told += &match self {
-            Self::Variable(variable) => (*variable).to_owned(),
+        // A String takes all.
+        let _ = match self {
+            Self::Variable(variable) => told.write_str(variable),
             // As everything is said that is wrong with the file.
             Self::Line { path, line, setting } if told.is_empty() => {
-                format!("--config {}: line {line}: {setting}", path.display())
+                write!(told, "--config {}: line {line}: {setting}", path.display())
             }
-            Self::Line { path, line, setting } => format!("{setting} (line {line} of {})", path.display()),
+            Self::Line { path, line, setting } => write!(told, "{setting} (line {line} of {})", path.display()),
         };
     }
 }
