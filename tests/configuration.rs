@@ -231,10 +231,11 @@ fn a_data_directory_that_can_not_be_used_is_named_and_left_as_it_is() {
     // A newer version's.
     assert!(files.place.start(&[]).stop().success());
     let database = rusqlite::Connection::open(files.place.data_dir().join("events.db")).unwrap();
-    let known: i64 = database.query_row("PRAGMA user_version", [], |row| row.get(0)).unwrap();
+    let number = |sql| database.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let (known, used) = (number("SELECT version FROM log"), number("PRAGMA user_version"));
     database.execute_batch(&format!("PRAGMA user_version = {}", known + 1)).unwrap();
     refused_at(&files, &files.place.data_dir(), 64, &["newer", &format!("schema {}", known + 1)]);
-    database.execute_batch(&format!("PRAGMA user_version = {known}")).unwrap();
+    database.execute_batch(&format!("PRAGMA user_version = {used}")).unwrap();
     drop(database);
     assert!(files.place.start(&[]).stop().success(), "it was left as it was");
 }

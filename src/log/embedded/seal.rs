@@ -35,7 +35,8 @@ pub enum SealError {
 
 /// The sealed form of the body of the record at `at`.
 pub fn seal(key: &Key, log: LogId, at: Position, body: &[u8]) -> Vec<u8> {
-    let random: [u8; SEED + NONCE_LEN] = rand::random();
+    let mut random = [0; SEED + NONCE_LEN];
+    rand::fill(&mut random);
     let mut sealed = Vec::with_capacity(body.len() + OVERHEAD);
     sealed.extend_from_slice(&key.id().0);
     sealed.extend_from_slice(&random);

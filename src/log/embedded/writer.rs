@@ -1,6 +1,8 @@
 //! The one thread that writes. Takes all that waits, commits it as a group, then answers: nobody hears of a record
 //! before its group's fsync. Between groups it removes what retention no longer wants, in small steps.
 
+mod erasing;
+
 use std::{
     sync::{
         Arc,
@@ -14,13 +16,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::watch;
 
 use super::{
-    Append, AppendError, Appended, Command, EraseError, Health, LogId, Metrics, NewRecord, Options, Position, Record,
+    Append, AppendError, Appended, Command, Health, LogId, Metrics, NewRecord, Options, Position, Record,
     Reporter,
     checkpoint::{self, Checkpoints, Outcome},
     clock::{Clock, Reading, micros},
     dedupe::{Dedupe, Relation, Unsealing},
     disk::{DirectoryLock, Reserve},
-    erase,
     gaps::Gaps,
     keys::{InUse, Keyring},
     recent::Recent,
@@ -50,9 +51,6 @@ const WAL_PAGES: u64 = 8192;
 const WAL_LIMIT_PAGES: u64 = 2 * WAL_PAGES;
 /// If somebody reads what would have to go, it tries again after as many pages more (8 MiB).
 const RESTART_AGAIN_PAGES: u64 = 1024;
-
-/// How long an erasure may look at the pages.
-const PAGES_STAY: Duration = Duration::from_mins(10);
 
 /// What is new of a group.
 struct Stored {
@@ -306,51 +304,6 @@ impl Writer {
             }
         }
         next
-    }
-
-    /// Makes records tombstones.
-    fn erase(&mut self, sequences: &[u64]) -> Result<u64, EraseError> {
-        if self.is_full() {
-            return Err(EraseError::Full);
-        }
-        let erased = erase::overwrite(&self.connection, sequences).map_err(|error| self.failed("erase", &error))?;
-        self.recent.erased(sequences.iter().copied().max().unwrap_or(0));
-        self.erasures.send_modify(|times| *times += 1);
-        self.keep_wal_short();
-        Ok(erased)
-    }
-
-    /// Moves the write-ahead log into the database and cuts it off, then overwrites the unallocated parts of these pages, which
-    /// were found since it was cut off last. False if somebody still reads what would have to go.
-    fn scrub(&mut self, pages: &[u64]) -> Result<bool, EraseError> {
-        if !pages.is_empty() && self.pages_stay.is_none_or(|until| until <= Instant::now()) {
-            // They may be elsewhere by now.
-            return Err(EraseError::Busy);
-        }
-        let outcome = self.checkpoints.run_in_turn(&self.connection, "TRUNCATE", true);
-        let outcome = outcome.map_err(|error| self.failed("checkpoint", &error))?;
-        self.wished_at = 0;
-        self.pages_stay = Some(Instant::now() + PAGES_STAY);
-        if outcome != Outcome::Done || pages.is_empty() {
-            return Ok(outcome == Outcome::Done);
-        }
-        let cleared = self.clear_gaps(pages).map_err(|error| self.failed("erase", &error))?;
-        if cleared {
-            self.pages_stay = None;
-        }
-        Ok(cleared)
-    }
-
-    /// False if somebody else has written meanwhile.
-    fn clear_gaps(&mut self, pages: &[u64]) -> rusqlite::Result<bool> {
-        // Keeps others, such as SQLite's shell, from writing.
-        self.connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-        // After a failed write the process has to end, as always.
-        let cleared = self.gaps.clear(pages).map_err(|e| rusqlite::Error::ToSqlConversionFailure(Box::new(e)))?;
-        self.connection.prepare_cached("COMMIT")?.execute([])?;
-        // What is kept of the pages in memory is as they were, and would be written again with the next change.
-        self.connection.execute_batch("PRAGMA shrink_memory")?;
-        Ok(cleared)
     }
 
     fn dedupe(&self, ids: Ids) -> &Dedupe {
