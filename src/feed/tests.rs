@@ -22,7 +22,7 @@ impl Filled {
             data_dir: Some(dir.path().into()),
             allow_any_filesystem: Some(true),
             tls_self_signed: Some(true),
-            webhook_secret: Some(vec!["secret".into()]),
+            webhook_secret: Some(vec!["secret".to_owned().into()]),
             ..config::Settings::default()
         };
         let config = config::check(&settings).unwrap();

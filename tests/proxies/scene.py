@@ -25,12 +25,12 @@ class Scene(Stage):
         self.identity = self.ca.sign("IP:127.0.0.1", "DNS:relay.internal")
         self._ingresses = []
 
-    def relay(self, name="relay", tls=False):
-        """A relay that runs. With `tls`, its gRPC listener wants TLS."""
+    def relay(self, name="relay", tls=False, flags=()):
+        """A relay that runs, with these flags. With `tls`, its gRPC listener wants TLS."""
         relay = RelayBehind(self.directory / name, self.identity if tls else None)
         self._relays.append(relay)
         self._closing.callback(relay.close)
-        return relay.start()
+        return relay.start(*flags)
 
     def ingress(self, relay, changes=(), **more):
         """The scene's proxy in front of this relay, running. `changes` are by kind, or for the scene's."""

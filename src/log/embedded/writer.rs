@@ -16,8 +16,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use tokio::sync::watch;
 
 use super::{
-    Append, AppendError, Appended, Command, Health, LogId, Metrics, NewRecord, Options, Position, Record,
-    Reporter,
+    Append, AppendError, Appended, Command, Health, LogId, Metrics, NewRecord, Options, Position, Record, Reporter,
     checkpoint::{self, Checkpoints, Outcome},
     clock::{Clock, Reading, micros},
     dedupe::{Dedupe, Relation, Unsealing},

@@ -1,6 +1,6 @@
 """The scenarios, in the order in which they run. Each is a function that gets a scene, and runs once for each proxy."""
 
-from . import cut, held, settings, short, slow, webhooks
+from . import clients, cut, held, settings, short, slow, webhooks
 
 SCENARIOS = {
     "held": held.through_silence,
@@ -9,4 +9,5 @@ SCENARIOS = {
     "cut": cut.reloaded_killed_drained,
     "settings": settings.that_matter,
     "webhooks": webhooks.unchanged,
+    "clients": clients.known,
 }
