@@ -94,7 +94,7 @@ unix:{{ .Values.grpc.unixSocket.directory }}/grpc.sock
   "public-listen" "public.port" "tls-cert" "public.tls.existingSecret" "tls-key" "public.tls.existingSecret"
   "insecure-public-http" "public.behindTlsProxy" "tls-self-signed" "public.tls.existingSecret"
   "webhook-secret" "endpoints.smile.existingSecret" "webhook-secret-file" "endpoints.smile.existingSecret"
-  "endpoints" "endpoints" "trusted-proxy" "public.trustedProxies"
+  "endpoints" "endpoints" "allow-peers" "endpoints.smile.allowPeers" "trusted-proxy" "public.trustedProxies"
   "grpc-listen" "grpc.port, grpc.beyondPod and grpc.unixSocket" "grpc-unix-mode" "grpc.unixSocket.mode"
   "grpc-tls-cert" "grpc.tls.existingSecret" "grpc-tls-key" "grpc.tls.existingSecret"
   "grpc-client-ca" "grpc.tls.clientCa.existingSecret" "grpc-token-file" "grpc.tokens.existingSecret"
