@@ -81,7 +81,11 @@ unix:{{ .Values.grpc.unixSocket.directory }}/grpc.sock
 {{- with .Values.identities.kubernetes -}}
 {{- if .enabled -}}
 {{- $etc := include "smile-relay.etc" nil -}}
-{{- $issuer := dict "issuer" .issuer "audiences" (list .audience) "jwks-url" .jwksUrl "ca-file" (printf "%s/cluster/ca.crt" $etc) "token-file" (printf "%s/cluster/token" $etc) -}}
+{{- $issuer := dict "issuer" .issuer "audiences" (list .audience) "jwks-url" .jwksUrl -}}
+{{- if .fromApiServer -}}
+{{- $_ := set $issuer "ca-file" (printf "%s/cluster/ca.crt" $etc) -}}
+{{- $_ := set $issuer "token-file" (printf "%s/cluster/token" $etc) -}}
+{{- end -}}
 {{- $_ := set $config "issuers" (merge (dict "kubernetes" $issuer) (get $config "issuers" | default dict)) -}}
 {{- end -}}
 {{- end -}}
