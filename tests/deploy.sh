@@ -56,12 +56,14 @@ render service-http "$service" --set smile-relay.probes.type=http,smile-relay.me
 render service-grpc "$service" --set smile-relay.probes.type=grpc
 render service-ephemeral "$service" --set smile-relay.persistence.ephemeral=true
 render service-claim "$service" --set smile-relay.persistence.existingClaim=mine
+render public-keys "$chart" -f "$chart/ci/shared-values.yaml" \
+  --set identities.kubernetes.fromApiServer=false,identities.kubernetes.jwksUrl=https://issuer.example.com/keys
 render stopped "$chart" -f "$chart/ci/shared-values.yaml" --set replicas=0
 
 echo "--- chart: the relay takes its configuration, with all files there"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost \
   -addext subjectAltName=DNS:localhost -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
-for name in shared shared-open sidecar service-socket; do
+for name in shared public-keys shared-open sidecar service-socket; do
   etc=$work/etc/$name
   while read -r file; do
     mkdir -p "$etc/$(dirname "$file")"

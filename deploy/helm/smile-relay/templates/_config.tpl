@@ -81,7 +81,11 @@ unix:{{ .Values.grpc.unixSocket.directory }}/grpc.sock
 {{- with .Values.identities.kubernetes -}}
 {{- if .enabled -}}
 {{- $etc := include "smile-relay.etc" nil -}}
-{{- $issuer := dict "issuer" .issuer "audiences" (list .audience) "jwks-url" .jwksUrl "ca-file" (printf "%s/cluster/ca.crt" $etc) "token-file" (printf "%s/cluster/token" $etc) -}}
+{{- $issuer := dict "issuer" .issuer "audiences" (list .audience) "jwks-url" .jwksUrl -}}
+{{- if .fromApiServer -}}
+{{- $_ := set $issuer "ca-file" (printf "%s/cluster/ca.crt" $etc) -}}
+{{- $_ := set $issuer "token-file" (printf "%s/cluster/token" $etc) -}}
+{{- end -}}
 {{- $_ := set $config "issuers" (merge (dict "kubernetes" $issuer) (get $config "issuers" | default dict)) -}}
 {{- end -}}
 {{- end -}}
@@ -94,7 +98,7 @@ unix:{{ .Values.grpc.unixSocket.directory }}/grpc.sock
   "public-listen" "public.port" "tls-cert" "public.tls.existingSecret" "tls-key" "public.tls.existingSecret"
   "insecure-public-http" "public.behindTlsProxy" "tls-self-signed" "public.tls.existingSecret"
   "webhook-secret" "endpoints.smile.existingSecret" "webhook-secret-file" "endpoints.smile.existingSecret"
-  "endpoints" "endpoints" "trusted-proxy" "public.trustedProxies"
+  "endpoints" "endpoints" "allow-peers" "endpoints.smile.allowPeers" "trusted-proxy" "public.trustedProxies"
   "grpc-listen" "grpc.port, grpc.beyondPod and grpc.unixSocket" "grpc-unix-mode" "grpc.unixSocket.mode"
   "grpc-tls-cert" "grpc.tls.existingSecret" "grpc-tls-key" "grpc.tls.existingSecret"
   "grpc-client-ca" "grpc.tls.clientCa.existingSecret" "grpc-token-file" "grpc.tokens.existingSecret"

@@ -157,7 +157,7 @@ seccompProfile:
             {{- end }}
       {{- end }}
       {{- end }}
-      {{- if .Values.identities.kubernetes.enabled }}
+      {{- if and .Values.identities.kubernetes.enabled .Values.identities.kubernetes.fromApiServer }}
       - serviceAccountToken:
           path: cluster/token
           expirationSeconds: 3600
