@@ -195,8 +195,8 @@ pub fn main() -> ExitCode {
 /// Whatever ended it other than well.
 pub async fn run(cli: Cli) -> Result<(), CliError> {
     match cli.command {
-        Command::Serve(args) => serve::run(*args).await,
-        Command::Demo(args) => demo::run(args).await,
+        Command::Serve(args) => Box::pin(serve::run(*args)).await,
+        Command::Demo(args) => Box::pin(demo::run(args)).await,
         Command::Config(args) => config::run(*args),
         Command::Tail(args) => tail::run(&args).await,
         Command::Trigger(args) => trigger::run(&args).await,

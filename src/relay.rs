@@ -8,7 +8,7 @@
 use std::{
     collections::BTreeSet,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use prometheus_client::registry::Registry;
@@ -23,24 +23,26 @@ use tonic_health::server::HealthReporter;
 mod certificates;
 mod changes;
 mod listening;
+mod metrics;
 mod reload;
+mod running;
 
-use self::{certificates::Certificates, listening::Listening};
+use self::{certificates::Certificates, listening::Listening, metrics::Metrics, running::Running};
 use crate::{
     callback,
     config::Config,
     event::UnixMicros,
-    feed::{self, Feed},
+    feed::Feed,
     grpc,
     identity::{self, Identities},
     log::{
-        self, Health, Log,
+        Health, Log,
         embedded::{Embedded, OpenError},
     },
     net::{self, BindError, Limits, Listener, tls::TlsError},
     telemetry::{
         LOG_FAILED, Readiness, Scrape, admin,
-        otlp::{self, Otlp, OtlpError},
+        otlp::{Otlp, OtlpError},
     },
     webhook,
 };
@@ -50,13 +52,6 @@ const STARTING: &str = "starting";
 const WAITING: &str = "another process uses the data directory";
 const DISK_FULL: &str = "the disk is full";
 const DRAINING: &str = "draining";
-/// Of the drain timeout, what webhooks under way may take; the rest is for the streams.
-const PUBLIC_SHARE: f64 = 0.6;
-/// What the log and the admin listener are left with at least, whatever the streams took.
-const LAST_STEPS: Duration = Duration::from_secs(1);
-/// What the collector of traces and metrics gets at most to take the last of them.
-const LAST_WORDS: Duration = Duration::from_secs(2);
-
 /// Why the relay does not run, or runs no longer.
 #[derive(Debug, thiserror::Error)]
 pub enum RelayError {
@@ -153,14 +148,7 @@ impl Relay {
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RelayError> {
         let Self { config, public, grpc, admin, certificates, readiness } = self;
         let mut registry = Registry::default();
-        let webhook_metrics = webhook::Metrics::register(&mut registry);
-        let callback_metrics = callback::Metrics::register(&mut registry);
-        let reload_metrics = reload::Metrics::register(&mut registry);
-        let grpc_metrics = grpc::Metrics::register(&mut registry);
-        let identity_metrics = identity::Metrics::register(&mut registry);
-        let log_metrics = log::Metrics::register(&mut registry);
-        let feed_metrics = feed::Metrics::register(&mut registry);
-        let exports = otlp::register(&mut registry);
+        let metrics = Metrics::register(&mut registry);
         let scrape = Scrape::new(registry, readiness.clone(), certificates.shown());
         let (health, health_service) = tonic_health::server::health_reporter();
         grpc::report_health(&health, false).await;
@@ -171,15 +159,15 @@ impl Relay {
         let started_at = unix_micros();
         let (options, waiting) = (config.log.clone(), readiness.clone());
         let waits = move || waiting.set(WAITING, true);
-        let opening = tokio::task::spawn_blocking(move || Embedded::open_observed(&options, log_metrics, &waits));
+        let opening = tokio::task::spawn_blocking(move || Embedded::open_observed(&options, metrics.log, &waits));
         let log: Arc<dyn Log> = tokio::select! {
             opened = opening => Arc::new(opened??),
             () = shutdown.cancelled() => return Ok(()),
         };
         readiness.set(WAITING, false);
         scrape.watch(Arc::clone(&log));
-        let otlp = config.otlp.map(|otlp| Otlp::start(&otlp, scrape, &exports)).transpose()?;
-        let feed = Feed::start(Arc::clone(&log), &config.feed, feed_metrics);
+        let otlp = config.otlp.map(|otlp| Otlp::start(&otlp, scrape, &metrics.exports)).transpose()?;
+        let feed = Feed::start(Arc::clone(&log), &config.feed, metrics.feed);
         let streams_drain = CancellationToken::new();
         let settings = grpc::Settings {
             endpoints: config.webhook.endpoint_names(),
@@ -193,10 +181,10 @@ impl Relay {
             config.identity.as_ref().map(|identity| identity.loaded.clone()),
             certificates.clients.clone(),
             identity::Rate { per_second: config.stream_starts, max_streams: config.max_streams },
-            identity_metrics,
+            metrics.identity,
         );
         let callers = identities.clone();
-        let routes = grpc::router(feed.clone(), settings, grpc_metrics, health_service, callers, streams_drain.clone());
+        let routes = grpc::router(feed.clone(), settings, metrics.grpc, health_service, callers, streams_drain.clone());
         // A Unix socket is guarded by its permissions, and its clients expect plaintext.
         let tls_of = |address: &net::Address| {
             let tls = certificates.grpc.as_ref().filter(|_| !matches!(address, net::Address::Unix(_)));
@@ -209,21 +197,21 @@ impl Relay {
         let tracer = otlp.as_ref().map(|otlp| webhook::Tracer::new(otlp.tracer()));
         let mut webhooks = config.webhook;
         webhooks.tracer = tracer;
-        let intake = Arc::new(webhook::Intake::new(webhooks, Arc::clone(&log), webhook_metrics));
+        let intake = Arc::new(webhook::Intake::new(webhooks, Arc::clone(&log), metrics.webhook));
         let callbacks =
-            config.callback.map(|callback| callback::Intake::new(callback, Arc::clone(&log), callback_metrics));
+            config.callback.map(|callback| callback::Intake::new(callback, Arc::clone(&log), metrics.callback));
         let mut routes = intake.router();
         if let Some(callbacks) = &callbacks {
             routes = routes.merge(callbacks.router());
         }
         let tls = certificates.public.as_ref().map(|tls| Arc::clone(&tls.config));
         let public = Listening::start(vec![(public, tls)], &routes, &config.public_limits);
-        let mut reloads = certificates.reloads(&config.public_security, config.grpc_tls.as_ref(), &reload_metrics);
+        let mut reloads = certificates.reloads(&config.public_security, config.grpc_tls.as_ref(), &metrics.reload);
         let log_keys = config.log.keys.clone();
-        reloads.extend(changes::of_log_keys(config.secret_files.clone(), log_keys, &reload_metrics));
-        reloads.extend(changes::of_secrets(config.secret_files, &intake, tokens, &reload_metrics));
-        reloads.extend(changes::of_identities(config.identity, &identities, certificates.clients, &reload_metrics));
-        reloads.extend(config.level_file.map(|file| changes::of_level(file, &reload_metrics)));
+        reloads.extend(changes::of_log_keys(config.secret_files.clone(), log_keys, &metrics.reload));
+        reloads.extend(changes::of_secrets(config.secret_files, &intake, tokens, &metrics.reload));
+        reloads.extend(changes::of_identities(config.identity, &identities, certificates.clients, &metrics.reload));
+        reloads.extend(config.level_file.map(|file| changes::of_level(file, &metrics.reload)));
         let reloading = CancellationToken::new();
         let following = tokio::spawn(reload::follow(reloads, reloading.clone()));
 
@@ -233,41 +221,20 @@ impl Relay {
         let failed = serve_until(&shutdown, log.health(), &readiness).await;
 
         readiness.set(DRAINING, true);
+        let running = Running { public, intake, callbacks, streams, streams_drain, identities, feed, log, otlp };
         if let Some(why) = failed {
-            // Nothing can be stored any more, so nothing is worth finishing but the word of it.
-            if let Some(otlp) = otlp {
-                otlp.finish(Instant::now() + LAST_STEPS).await;
-            }
+            running.give_up().await;
             return Err(RelayError::LogFailed(why));
         }
         tracing::info!(delay = ?config.drain_delay, timeout = ?config.drain_timeout, "draining");
         tokio::time::sleep(config.drain_delay).await;
-        let begun = Instant::now();
-        let end = begun + config.drain_timeout.saturating_sub(LAST_STEPS);
         reloading.cancel();
-        public.finish(begun + config.drain_timeout.mul_f64(PUBLIC_SHARE)).await;
-        // Nobody waits for what is left then; Smile and the browsers send it again.
-        let _ = timeout_at(end, intake.finish()).await;
-        if let Some(callbacks) = callbacks {
-            let _ = timeout_at(end, callbacks.finish()).await;
-        }
-        streams_drain.cancel();
-        streams.finish(end).await;
-        identities.close().await;
-        feed.close().await;
-        if timeout_at(Instant::now().max(end) + LAST_STEPS, log.close()).await.is_err() {
-            tracing::warn!("the log is held up and was not closed; what was acknowledged is stored");
-        }
-        if let Some(otlp) = otlp {
-            let now = Instant::now();
-            otlp.finish((now + LAST_WORDS).min(now.max(end) + LAST_STEPS)).await;
-        }
+        let health = running.drain(config.drain_timeout).await;
         // It has ended long ago, unless a file that it reads hangs.
         let _ = timeout_at(Instant::now(), following).await;
         probes.finish(Instant::now()).await;
         reporting.abort();
-        let failed = matches!(&*log.health().borrow(), Health::Failed(_));
-        if failed { Err(RelayError::LogFailed("at its end".into())) } else { Ok(()) }
+        if matches!(health, Health::Failed(_)) { Err(RelayError::LogFailed("at its end".into())) } else { Ok(()) }
     }
 }
 

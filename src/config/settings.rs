@@ -381,7 +381,9 @@ impl Settings {
     pub fn masked(&self) -> String {
         let mut shown = self.clone();
         let mask = |secrets: &mut Vec<SecretText>| {
-            secrets.iter_mut().for_each(|secret| *secret = SecretText::from("***".to_owned()));
+            for secret in secrets {
+                *secret = SecretText::from("***".to_owned());
+            }
         };
         if let Some(secrets) = &mut shown.webhook_secret {
             mask(secrets);
