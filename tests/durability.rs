@@ -394,7 +394,7 @@ async fn a_data_directory_has_one_relay_at_a_time() {
     let second = place.spawn(&["--lock-timeout=120s"]);
     eventually("the second waits", || second.log().contains("another process uses it").then_some(()));
     let (status, why) = second.probe("/readyz");
-    assert_eq!((status, why.as_str()), (503, "not ready: starting"));
+    assert_eq!((status, why.as_str()), (503, "not ready: another process uses the data directory, starting"));
     assert_eq!(second.probe("/livez").0, 200);
     assert_eq!(Sender::new(&first).send(body("et-2")).await, 200, "the first is as it was");
     assert!(first.stop().success());
