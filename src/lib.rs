@@ -9,12 +9,13 @@
 //! - [`event`]: what an event is. Its received form, its typed protobuf view, cursors, filters. No I/O.
 //! - [`feed`]: the encoded, shared view of the log. Pages, caches, the tail.
 //! - [`identity`]: who calls, and what it may.
+//! - `jws`: signatures of JSON web tokens, of callers and of browsers.
 //! - [`grpc`]: the services. Requests in, the feed's bytes out, errors mapped.
 //!
 //! And around them:
 //!
 //! - [`config`]: flags, environment and file, to one checked configuration.
-//! - [`telemetry`]: log lines, metrics, probes.
+//! - [`telemetry`]: log lines, metrics, traces, probes.
 //! - [`relay`]: composes the parts, binds, runs, drains. The only one that knows them all.
 //! - [`cli`]: the commands, a file each.
 
