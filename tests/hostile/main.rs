@@ -189,7 +189,7 @@ async fn slow_heads_and_slow_bodies() {
     };
     let all = starts.iter().enumerate().flat_map(|(n, start)| (0..EACH).map(move |_| (start.as_bytes(), attacker(n))));
     let attack = async { drop(join_all(all.map(|(start, from)| dribble(start, from))).await) };
-    siege.withstands("slow heads and bodies", "bytes", attack, 192).await;
+    siege.withstands("slow heads and bodies", "bytes", attack, 256).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,7 +256,7 @@ async fn half_open_connections() {
         siege.stop.cancelled().await;
     };
     let attack = async { drop(join_all((0..HALF + SILENT).map(open)).await) };
-    siege.withstands("half-open connections", "connections", attack, 128).await;
+    siege.withstands("half-open connections", "connections", attack, 192).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
