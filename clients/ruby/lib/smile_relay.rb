@@ -39,8 +39,9 @@ module SmileRelay
   # @yieldparam event [V1::Event]
   # @return [Symbol] `:stopped` or `:caught_up`
   # @raise as {Subscriber#run}
-  def self.subscribe(stop_on: [], **options, &)
-    subscriber = Subscriber.new(**options, &)
+  def self.subscribe(stop_on: [], **options, &block)
+    # By its name: Ruby 3.1.2, which is Debian 12's, does not hand on a block without one beside keywords.
+    subscriber = Subscriber.new(**options, &block)
     before = {}
     stop_on.each { |signal| before[signal] = trap(signal) { subscriber.stop } }
     subscriber.run
