@@ -1,0 +1,81 @@
+"""Where a scenario plays: its directory, its certificates, its namespaces. Leaves nothing behind."""
+
+import pathlib
+import secrets
+
+from polyglot.certificates import Authority
+
+from . import volumes
+from .cluster import Namespace
+from .services import Service, container, cursor_volume
+from .manifests import pod, token_volume
+
+AUDIENCE = "smile-relay"
+
+
+class Stage:
+    """`notes` are what the scenario saw, in lines for whoever reads the output."""
+
+    def __init__(self, cluster, name, directory):
+        self.cluster, self.name = cluster, name
+        self.directory = pathlib.Path(directory)
+        self.directory.mkdir(parents=True)
+        self._namespaces, self._releases = [], []
+        self._unique = secrets.token_hex(3)
+
+    def note(self, line):
+        """Says what was seen, at once."""
+        print(f"  {line}", flush=True)
+
+    def namespace(self, suffix="", profile="restricted"):
+        """A new namespace, with what every release needs: the Secret `smile-webhook`, certificates for the relay `relay`, and
+        the CAs that sign them as `public-ca` and `grpc-ca`."""
+        made = Namespace(self.cluster, f"smile-relay-{self.name}{suffix}-{self._unique}", profile)
+        self._namespaces.append(made)
+        if profile == "restricted":
+            made.secret("smile-webhook", secret=secrets.token_hex(32))
+            for listener in ("public", "grpc"):
+                self.certificate(made, listener)
+        return made
+
+    def certificate(self, namespace, listener, release="relay"):
+        """A new CA and a certificate by it for a listener of the release, put in the Secret LISTENER-tls, and the CA
+        in a ConfigMap and a Secret LISTENER-ca. Returns the authority."""
+        directory = self.directory / f"{namespace.name}-{listener}-{secrets.token_hex(2)}"
+        directory.mkdir()
+        authority = Authority(directory)
+        service = f"{release}-smile-relay" + ("-public" if listener == "public" else "")
+        names = [f"DNS:{service}.{namespace.name}.svc", f"DNS:{service}", "DNS:localhost", "IP:127.0.0.1"]
+        namespace.tls_secret(f"{listener}-tls", authority.sign(*names))
+        trusted = {"ca.crt": authority.certificate.read_text()}
+        namespace.config_map(f"{listener}-ca", **trusted)
+        namespace.secret(f"{listener}-ca", **trusted)
+        return authority
+
+    def install(self, release):
+        """Installs a release, which is uninstalled at the end."""
+        self._releases.append(release)
+        return release.install()
+
+    def service(self, namespace, language, release, account=None, name=None):
+        """A service in a pod of its own, which shows the token of its service account over TLS, as started."""
+        name = name or f"service-{language}"
+        ca = {"name": "grpc-ca", "mountPath": "/ca"}
+        token = {"name": "token", "mountPath": "/token", "readOnly": True}
+        made = container(name, language, release.grpc_address, "/ca/ca.crt", "/token/token", [ca, token])
+        held = [cursor_volume(), {"name": "grpc-ca", "configMap": {"name": "grpc-ca"}}, token_volume("token", AUDIENCE)]
+        namespace.apply(pod(name, made, volumes=held, account=account or name, restart="Always", grace=5))
+        return Service(namespace, name, name, language)
+
+    def report(self):
+        """What the namespaces look like, for a failure."""
+        return "\n".join(f"--- {namespace.name}\n{namespace.report()}" for namespace in self._namespaces)
+
+    def close(self):
+        """Removes everything."""
+        for namespace in self._namespaces:
+            namespace.kubectl("delete", "deployments,statefulsets,jobs,pods", "--all", "--grace-period=1", "--wait",
+                              seconds=120)  # fmt: skip
+            volumes.give_back(namespace)
+        for namespace in self._namespaces:
+            self.cluster.kubectl("delete", "namespace", namespace.name, "--wait", seconds=120)
