@@ -40,7 +40,7 @@ func main() {
 	var s settings
 	var secretFile string
 	var seconds int
-	var untilSignal, stop bool
+	var untilSignal, end bool
 	flag.StringVar(&s.url, "url", "", "where webhooks go, as https://HOST/webhooks/smile")
 	flag.StringVar(&secretFile, "secret-file", "", "the secret to sign with; looked at again every second")
 	flag.StringVar(&s.ca, "ca", "", "the authorities to trust, in PEM; without, the certificate is not checked")
@@ -54,9 +54,9 @@ func main() {
 	flag.DurationVar(&s.retryDelay, "retry-delay", 10*time.Second, "how long after a failure it is sent again")
 	flag.DurationVar(&s.timeout, "timeout", 5*time.Second, "how long an answer is waited for, connecting included")
 	flag.IntVar(&s.connections, "connections", 32, "how many connections at most")
-	flag.BoolVar(&stop, "stop", false, "tell the one that runs as process 1 of this container to end, as SIGTERM does")
+	flag.BoolVar(&end, "stop", false, "tell the one that runs as process 1 of this container to end, as SIGTERM does")
 	flag.Parse()
-	if stop {
+	if end {
 		if err := syscall.Kill(1, syscall.SIGTERM); err != nil {
 			log.Fatal(err)
 		}
@@ -84,10 +84,10 @@ func main() {
 
 	report := newReport(os.Stdout)
 	sender := sender{settings: s, client: client, secret: secret, report: report}
-	summaries, end := context.WithCancel(context.Background())
+	summaries, over := context.WithCancel(context.Background())
 	go report.everySecond(summaries)
 	sender.send(begin)
-	end()
+	over()
 	if givenUp := report.done(s.run); givenUp > 0 {
 		os.Exit(1)
 	}
