@@ -26,21 +26,24 @@ class Node:
     """A pod in a namespace of its own, as root beside the node's own processes."""
 
     def __init__(self, stage):
-        self._namespace = stage.namespace("-node", profile="privileged")
+        self._namespace = stage.privileged_namespace()
         privileged = {
             "name": "node",
             "image": SERVICES["python"],
             "imagePullPolicy": "IfNotPresent",
             "command": ["sleep", "infinity"],
             "securityContext": {"privileged": True, "runAsUser": 0},
+            # What it mounts there is mounted on the node.
+            "volumeMounts": [{"name": "node", "mountPath": "/node", "mountPropagation": "Bidirectional"}],
         }
-        spec = {"hostPID": True, "containers": [privileged], "terminationGracePeriodSeconds": 0}
+        node = {"name": "node", "hostPath": {"path": "/"}}
+        spec = {"hostPID": True, "containers": [privileged], "volumes": [node], "terminationGracePeriodSeconds": 0}
         self._namespace.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "node"}, "spec": spec})
         self._namespace.await_ready("node")
 
     def shell(self, script):
-        """Runs a shell script as the node itself would. Returns what it printed; fails if it does."""
-        return self._exec("nsenter", "--target=1", "--mount", "--", "sh", "-c", script)
+        """Runs a shell script with the node's programs and files. Returns what it printed; fails if it does."""
+        return self._exec("chroot", "/node", "sh", "-c", script)
 
     def kill(self, namespace, pod, program):
         """SIGKILL to the program's processes in a pod."""

@@ -4,6 +4,8 @@ A sender plays Smile: it sends again what was not answered with 2xx, at most twi
 After each trouble every webhook has to be with every service, once and in one order.
 """
 
+import concurrent.futures
+
 from polyglot.waiting import eventually, expect
 
 from .. import services, shapes
@@ -31,6 +33,8 @@ def trouble(stage):
     for language in LANGUAGES:
         namespace.service_account(f"service-{language}")
     subscribed = [stage.service(namespace, language, release) for language in LANGUAGES]
+    for service in subscribed:
+        namespace.await_ready(service.pod)
     scene = Scene(stage, namespace, release, subscribed)
 
     scene.play("upgrade", scene.upgrade, ends_well=True)
@@ -53,13 +57,14 @@ class Scene:
         """Brings one trouble over the relay while webhooks arrive, and looks at what came of them. A relay that `ends_well`
         has told every service that it goes."""
         before = self.farewells()
-        sender = Sender(self.namespace, self.release.public_url, rate=RATE, run=name, retry_delay=f"{RETRY_DELAY}s", timeout="5s")
+        sender = Sender(self.namespace, self.release.public_url, rate=RATE, run=name, retry_delay=f"{RETRY_DELAY}s", timeout="5s",
+                        connections=500)  # fmt: skip
         acknowledged = sender.await_sent(RATE)
         trouble()
         self.await_ready()
         sender.await_sent(acknowledged + 2 * RATE)
         last = sender.stop()
-        expect(not last["given_up"], f"{name}: given up after three tries: {last['given_up']}")
+        expect(not last["given_up_ids"], f"{name}: given up after three tries: {last['given_up']}")
         self.sent += sender.ids(last)
         services.expect_delivered(self.services, self.sent)
         if ends_well:
@@ -104,16 +109,17 @@ class Scene:
 
     def drain(self):
         """The node's pods are evicted, as far as budgets allow it. Of the relay alone here: the services would have to be
-        made anew. It is the only node, so the relay comes back to it."""
+        made anew. As there is no other node, this one takes pods again once the relay's is gone."""
         before = self.pod_id()
-        pod = self.namespace.pod(self.release.pod)
-        name = pod["spec"]["nodeName"]
-        try:
-            self.namespace.kubectl("drain", name, f"--pod-selector=statefulset.kubernetes.io/pod-name={self.release.pod}",
-                                   "--timeout=60s", seconds=70)  # fmt: skip
-        finally:
-            self.namespace.kubectl("uncordon", name)
-        self.await_other_pod(before)
+        name = self.namespace.pod(self.release.pod)["spec"]["nodeName"]
+        chosen = f"--pod-selector=statefulset.kubernetes.io/pod-name={self.release.pod}"
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            draining = pool.submit(self.namespace.kubectl, "drain", name, chosen, "--timeout=60s", seconds=70)
+            try:
+                self.await_other_pod(before)
+            finally:
+                self.namespace.kubectl("uncordon", name)
+            draining.result()
 
     def kill(self, node):
         """The process alone: the kubelet starts the container again, in the same pod."""
