@@ -1,64 +1,73 @@
-"""What only the node can do: end a container's processes as a crash would, and look at what no pod is shown.
+"""What only the cluster's node can do: end a container's process, make file systems. By a privileged pod on it."""
 
-A pod of the node's own pid namespace does it, privileged, in a namespace of its own. It needs no program of the node's.
-"""
+import json
 
 from polyglot.waiting import expect
 
 from .images import SERVICES
 
-_KILL = """
-import os, pathlib, signal, sys
+# Finds the processes of a container: those that hold its pod's UID in their control groups, and run this program.
+FIND = """
+import json, os, pathlib, sys
+uid, program = sys.argv[1:]
 found = []
+for process in pathlib.Path("/proc").iterdir():
+    if process.name.isdigit():
+        try:
+            groups = (process / "cgroup").read_text()
+            command = (process / "cmdline").read_text().split("\\0")[0]
+        except OSError:
+            continue
+        if (uid in groups or uid.replace("-", "_") in groups) and os.path.basename(command) == program:
+            found.append(int(process.name))
+print(json.dumps(found))
+"""
+
+# Volumes are mounted where the kubelet runs. Process 1 may be elsewhere, or not let anybody look.
+KUBELET = """
+import pathlib
 for process in pathlib.Path("/proc").glob("[0-9]*"):
     try:
-        if sys.argv[1] in (process / "cgroup").read_text():
-            os.kill(int(process.name), signal.SIGKILL)
-            found.append(process.name)
-    except (FileNotFoundError, ProcessLookupError):
-        pass  # it has ended by itself
-print(*found)
+        if (process / "comm").read_text() == "kubelet\\n":
+            print(process.name)
+            break
+    except OSError:
+        continue
 """
 
 
 class Node:
-    """The node, as root. One for a stage, whose end removes it."""
+    """A pod in a namespace of its own, as root beside the node's own processes."""
 
     def __init__(self, stage):
         self._namespace = stage.namespace("-node", profile="privileged")
-        self._namespace.apply(_pod())
+        privileged = {
+            "name": "node",
+            "image": SERVICES["python"],
+            "imagePullPolicy": "IfNotPresent",
+            "command": ["sleep", "infinity"],
+            "securityContext": {"privileged": True, "runAsUser": 0},
+        }
+        spec = {"hostPID": True, "containers": [privileged], "terminationGracePeriodSeconds": 0}
+        self._namespace.apply({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "node"}, "spec": spec})
         self._namespace.await_ready("node")
 
-    def run(self, script, *arguments, seconds=60):
-        """Runs Python among the node's processes, and returns what it printed. The node's files are below /node, to be read; a
-        container's below /proc/PID/root."""
-        command = ["exec", "-i", "node", "--", "python3", "-", *arguments]
-        return self._namespace.kubectl(*command, stdin=script, seconds=seconds)
+    def shell(self, script):
+        """Runs a shell script where the kubelet runs. Returns what it printed; fails if it does."""
+        kubelet = self._exec("python3", "-c", KUBELET).strip()
+        expect(kubelet, "the node has no process kubelet")
+        return self._exec("nsenter", f"--target={kubelet}", "--mount", "--", "sh", "-c", script)
 
-    def kill(self, namespace, pod, container="smile-relay"):
-        """SIGKILL to all processes of a container that runs: the kubelet sees it end with 137."""
-        state = namespace.container(pod, container)
-        expect(state and "running" in state["state"], f"{pod}/{container} does not run: {state}")
-        killed = self.run(_KILL, state["containerID"].split("//")[1])
-        expect(killed.strip(), f"{pod}/{container} ({state['containerID']}) has no process on the node")
+    def kill(self, namespace, pod, program):
+        """SIGKILL to the program's processes in a pod."""
+        processes = self.processes(namespace, pod, program)
+        expect(processes, f"pod {pod} has no process {program}")
+        self._exec("kill", "-9", *map(str, processes))
 
+    def processes(self, namespace, pod, program):
+        """The process ids of a program in a pod, as the node counts them."""
+        uid = namespace.pod(pod)["metadata"]["uid"]
+        return json.loads(self._exec("python3", "-c", FIND, uid, program))
 
-def _pod():
-    container = {
-        "name": "node",
-        "image": SERVICES["python"],
-        "imagePullPolicy": "IfNotPresent",
-        "command": ["python3", "-c", "import signal; signal.sigwait({signal.SIGTERM})"],
-        "securityContext": {"privileged": True, "runAsUser": 0},
-        "volumeMounts": [
-            {"name": "node", "mountPath": "/node", "readOnly": True, "mountPropagation": "HostToContainer"}
-        ],
-    }
-    spec = {
-        "hostPID": True,
-        "restartPolicy": "Never",
-        "terminationGracePeriodSeconds": 0,
-        "containers": [container],
-        "volumes": [{"name": "node", "hostPath": {"path": "/"}}],
-    }
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "node"}, "spec": spec}
+    def _exec(self, *command):
+        return self._namespace.kubectl("exec", "node", "--", *command)
