@@ -23,6 +23,13 @@ for process in pathlib.Path("/proc").iterdir():
 print(json.dumps(found))
 """
 
+# Not every image has kill(1).
+KILL = """
+import os, signal, sys
+for process in sys.argv[1:]:
+    os.kill(int(process), signal.SIGKILL)
+"""
+
 # Volumes are mounted where the kubelet runs. Process 1 may be elsewhere, or not let anybody look.
 KUBELET = """
 import pathlib
@@ -62,7 +69,7 @@ class Node:
         """SIGKILL to the program's processes in a pod."""
         processes = self.processes(namespace, pod, program)
         expect(processes, f"pod {pod} has no process {program}")
-        self._exec("kill", "-9", *map(str, processes))
+        self._exec("python3", "-c", KILL, *map(str, processes))
 
     def processes(self, namespace, pod, program):
         """The process ids of a program in a pod, as the node counts them."""

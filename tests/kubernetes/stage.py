@@ -78,5 +78,6 @@ class Stage:
             volumes.give_back(namespace)
         for end in reversed(self._ends):
             end()
-        for namespace in self._namespaces:
-            self.cluster.kubectl("delete", "namespace", namespace.name, "--wait", seconds=120)
+        if self._namespaces:
+            names = [namespace.name for namespace in self._namespaces]
+            self.cluster.kubectl("delete", "namespace", *names, "--wait", seconds=120)
