@@ -51,7 +51,7 @@ class Release:
 
     def install(self, wait=True):
         """Installs it, or changes it to the values that are set now. Returns what Helm printed."""
-        return self._with_values("upgrade", "--install", self.name, str(self.chart), *(["--wait"] if wait else []))
+        return self._with_values("upgrade", "--install", self.name, str(self.chart), *(["--wait", "--timeout=120s"] if wait else []))
 
     def refuse(self):
         """Tries to render it. Returns what Helm said; fails if it does not refuse."""

@@ -82,5 +82,6 @@ class Stage:
             volumes.give_back(namespace)
         for end in reversed(self._ends):
             end()
-        for namespace in self._namespaces + self._privileged:
-            self.cluster.kubectl("delete", "namespace", namespace.name, "--wait", seconds=120)
+        names = [namespace.name for namespace in self._namespaces + self._privileged]
+        if names:
+            self.cluster.kubectl("delete", "namespace", *names, "--wait", seconds=120)
