@@ -1,7 +1,11 @@
 """The scenarios, in the order in which they run. Each is a function that gets a stage."""
 
-from . import shared
+from . import shared, users
 
 SCENARIOS = {
     "shared": shared.four_languages,
+    "users-by-hand": users.by_hand,
+    "users-helm-test": users.helm_test_fails,
+    "users-look": users.looked_at,
+    "users-uninstall": users.uninstalled,
 }
