@@ -20,7 +20,7 @@ class Stage:
         self.cluster, self.name = cluster, name
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True)
-        self._namespaces, self._releases = [], []
+        self._namespaces, self._ends = [], []
         self._unique = secrets.token_hex(3)
 
     def note(self, line):
@@ -52,10 +52,9 @@ class Stage:
         namespace.secret(f"{listener}-ca", **trusted)
         return authority
 
-    def install(self, release):
-        """Installs a release, which is uninstalled at the end."""
-        self._releases.append(release)
-        return release.install()
+    def at_end(self, end):
+        """Has `end` called when the scenario is over and no pod of its namespaces runs any more; the last one first."""
+        self._ends.append(end)
 
     def service(self, namespace, language, release, account=None, name=None):
         """A service in a pod of its own, which shows the token of its service account over TLS, as started."""
@@ -77,5 +76,7 @@ class Stage:
             namespace.kubectl("delete", "deployments,statefulsets,jobs,pods", "--all", "--grace-period=1", "--wait",
                               seconds=120)  # fmt: skip
             volumes.give_back(namespace)
+        for end in reversed(self._ends):
+            end()
         for namespace in self._namespaces:
             self.cluster.kubectl("delete", "namespace", namespace.name, "--wait", seconds=120)

@@ -1,16 +1,19 @@
 // Prints what Smile reports, keeps its place in a file, and ends on SIGTERM or Ctrl-C.
-//   node build/example/service.js [TARGET [CURSOR_FILE]]
-import { type Event, EventType, FileCursorStore, subscribe, toRfc3339 } from '@smile-relay/client';
+//   node build/example/service.js [ADDRESS [CURSOR_FILE]]
+// Or by the environment: SMILE_RELAY_ADDRESS (host:port, https://host:port or unix:/path), SMILE_RELAY_CURSOR_FILE, and
+// for a relay beyond this machine SMILE_RELAY_CA_FILE and SMILE_RELAY_TOKEN_FILE.
+import { type Event, FileCursorStore, subscribe } from '@smile-relay/client';
 import { Decimal } from 'decimal.js';
 
-const [target = '127.0.0.1:50051', cursorFile = 'cursor'] = process.argv.slice(2);
+const { SMILE_RELAY_ADDRESS, SMILE_RELAY_CA_FILE, SMILE_RELAY_TOKEN_FILE, SMILE_RELAY_CURSOR_FILE } = process.env;
+const [address = SMILE_RELAY_ADDRESS ?? '127.0.0.1:50051', cursorFile = SMILE_RELAY_CURSOR_FILE ?? 'cursor'] =
+  process.argv.slice(2);
 const stop = new AbortController();
 process.once('SIGTERM', () => stop.abort());
 process.once('SIGINT', () => stop.abort());
 
 function handler(event: Event): void {
-  const when = event.createdAt ? toRfc3339(event.createdAt) : 'at an unknown time';
-  console.log(`${event.sequence} ${event.typeName} ${when} user ${event.userId || 'unknown'}`);
+  console.log(`${event.sequence} ${event.id} ${event.typeName} ${event.userId}`);
   switch (event.data?.$case) {
     case 'accountConnected':
       console.log(`  account ${event.data.value.accountId}`);
@@ -23,10 +26,11 @@ function handler(event: Event): void {
 }
 
 await subscribe({
-  target,
+  target: address.replace(/^https?:\/\//, ''),
+  tls: address.startsWith('https://') ? { caFile: SMILE_RELAY_CA_FILE } : undefined,
+  tokenFile: SMILE_RELAY_TOKEN_FILE,
   handler,
   store: new FileCursorStore(cursorFile),
-  filter: { types: [EventType.EVENT_TYPE_ACCOUNT_CONNECTED, EventType.EVENT_TYPE_TASK_FINISHED] },
   start: 'earliest',
   signal: stop.signal,
   onConnected: ({ after }) => console.error(after ? `connected, resuming after ${after}` : 'connected'),

@@ -11,7 +11,7 @@ import { parseTarget, type Target } from './target.js';
 /** TLS to the relay. */
 export interface TlsOptions {
   /** PEM file of the CAs to trust. Default: those of Node, and of NODE_EXTRA_CA_CERTS. */
-  caFile?: string;
+  caFile?: string | undefined;
   /** PEM file of the client's certificate (and chain). Needs `keyFile`. */
   certFile?: string;
   /** PEM file of the client certificate's key. Needs `certFile`. */
@@ -52,9 +52,9 @@ export interface SubscribeOptions {
   /** Decides what happens if events are missing. Default: the subscription ends with a `GapError`. */
   onGap?: (gap: Gap) => GapDecision | Promise<GapDecision>;
   /** TLS: `true` with Node's CAs and no client certificate. Default: plaintext. */
-  tls?: true | TlsOptions;
+  tls?: true | TlsOptions | undefined;
   /** A file with a bearer token, read again for each call. Needs TLS, a loopback address or a Unix socket. */
-  tokenFile?: string;
+  tokenFile?: string | undefined;
   /** Deliver the bytes and the signature that Smile sent as well. Default: false. */
   includeRawBody?: boolean;
   /** End when everything is handled that the relay held when the stream was opened. Default: false. */

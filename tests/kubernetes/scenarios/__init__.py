@@ -1,6 +1,6 @@
 """The scenarios, in the order in which they run. Each is a function that gets a stage."""
 
-from . import shared, users
+from . import load, shared, small, users
 
 SCENARIOS = {
     "shared": shared.four_languages,
@@ -8,4 +8,6 @@ SCENARIOS = {
     "users-helm-test": users.helm_test_fails,
     "users-look": users.looked_at,
     "users-uninstall": users.uninstalled,
+    "load": load.trouble,
+    "small": small.limits,
 }

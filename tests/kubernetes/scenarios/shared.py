@@ -10,7 +10,7 @@ def four_languages(stage):
     """Services in four languages, over TLS, get every event once and in one order."""
     namespace = stage.namespace()
     release = Release(namespace, shapes.shared(namespace))
-    stage.install(release)
+    release.install()
     for language in LANGUAGES:
         namespace.service_account(f"service-{language}")
     subscribed = [stage.service(namespace, language, release) for language in LANGUAGES]

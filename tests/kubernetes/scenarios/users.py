@@ -39,7 +39,7 @@ def _installed(stage, values=None):
     namespace = stage.namespace()
     authority = stage.certificate(namespace, "grpc")
     release = Release(namespace, merged(shapes.shared(namespace), values or {}))
-    stage.install(release)
+    release.install()
     return namespace, release, authority
 
 
@@ -72,7 +72,7 @@ def helm_test_fails(stage):
     values = shapes.shared(namespace)
     del values["identities"]["config"]["identities"]["helm-test"]
     release = Release(namespace, merged(values, {"persistence": {"ephemeral": True}}))
-    stage.install(release)
+    release.install()
     try:
         said = release.helm("test", release.name, "--logs", "--timeout=60s")
     except Failure as failure:
