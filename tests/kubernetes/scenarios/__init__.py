@@ -1,6 +1,6 @@
 """The scenarios, in the order in which they run. Each is a function that gets a stage."""
 
-from . import load, shared, small, users
+from . import load, probes, shared, small, users
 
 SCENARIOS = {
     "shared": shared.four_languages,
@@ -8,6 +8,7 @@ SCENARIOS = {
     "users-helm-test": users.helm_test_fails,
     "users-look": users.looked_at,
     "users-uninstall": users.uninstalled,
+    "probes": probes.both_types,
     "load": load.trouble,
     "small": small.limits,
 }
