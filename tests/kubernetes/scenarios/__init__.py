@@ -1,6 +1,6 @@
 """The scenarios, in the order in which they run. Each is a function that gets a stage."""
 
-from . import load, probes, shared, sidecar, small, users
+from . import load, lock, probes, shared, sidecar, small, users
 
 SCENARIOS = {
     "sidecar-socket": sidecar.unix_socket,
@@ -11,6 +11,7 @@ SCENARIOS = {
     "users-look": users.looked_at,
     "users-uninstall": users.uninstalled,
     "probes": probes.both_types,
+    "lock": lock.handed_over,
     "load": load.trouble,
     "small": small.limits,
 }
