@@ -16,11 +16,13 @@ FIRST = """
 import subprocess, sys
 service = subprocess.Popen([sys.executable, "/app/service.py"], stdout=subprocess.PIPE, text=True)
 events = 0
-while events < int(sys.argv[1]):
-    line = service.stdout.readline()
+for line in service.stdout:
     print(line, end="", flush=True)
-    events += line[:1].isdigit()
-service.terminate()
+    events += line[0].isdigit()
+    if events == int(sys.argv[1]):
+        service.terminate()
+        sys.exit(service.wait())
+sys.exit(f"the service ended after {events} events")
 """
 
 

@@ -25,7 +25,7 @@ MEMORY, BODIES, BODY = "64Mi", 12, 12_000_000
 
 def unix_socket(stage):
     """Two services on the relay's Unix socket."""
-    _live(stage, ("go", "node"), unix_socket=True)
+    _live(stage, ("go", "python"), unix_socket=True)
 
 
 def loopback(stage):
