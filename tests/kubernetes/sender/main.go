@@ -12,6 +12,7 @@ package main
 import (
 	"context"
 	"flag"
+	"fmt"
 	"log"
 	"math"
 	"os"
@@ -40,7 +41,7 @@ func main() {
 	var s settings
 	var secretFile string
 	var seconds int
-	var untilSignal bool
+	var untilSignal, stopOther bool
 	flag.StringVar(&s.url, "url", "", "where webhooks go, as https://HOST/webhooks/smile")
 	flag.StringVar(&secretFile, "secret-file", "", "the secret to sign with; looked at again every second")
 	flag.StringVar(&s.ca, "ca", "", "the authorities to trust, in PEM; without, the certificate is not checked")
@@ -54,7 +55,14 @@ func main() {
 	flag.DurationVar(&s.retryDelay, "retry-delay", 10*time.Second, "how long after a failure it is sent again")
 	flag.DurationVar(&s.timeout, "timeout", 5*time.Second, "how long an answer is waited for, connecting included")
 	flag.IntVar(&s.connections, "connections", 32, "how many connections at most")
+	flag.BoolVar(&stopOther, "stop", false, "tell the sender that is this container's first process to end, and no more")
 	flag.Parse()
+	if stopOther {
+		if err := stopFirst(); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if s.url == "" || secretFile == "" || s.rate <= 0 || seconds < 1 || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
@@ -84,4 +92,16 @@ func main() {
 	if givenUp := report.done(s.run); givenUp > 0 {
 		os.Exit(1)
 	}
+}
+
+// stopFirst is for an image without a shell: kubectl exec POD -- /sender --stop.
+func stopFirst() error {
+	here, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return err
+	}
+	if first, err := os.Readlink("/proc/1/exe"); err != nil || first != here {
+		return fmt.Errorf("process 1 is no %s: %q, %v", here, first, err)
+	}
+	return syscall.Kill(1, syscall.SIGTERM)
 }
