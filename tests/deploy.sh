@@ -84,7 +84,7 @@ notes() { # name, chart, options...
   helm install relay "${@:2}" --namespace events --dry-run=client 2>/dev/null | sed -n '/^NOTES:/,$p' > "$work/notes-$1"
 }
 notes shared "$chart" -f "$chart/ci/shared-values.yaml"
-grep -q "helm uninstall keeps the volume with the log (claim smile-relay-log-relay-smile-relay-0)" "$work/notes-shared" ||
+grep -q "helm uninstall keeps the volume with the log (claim relay-smile-relay-log)" "$work/notes-shared" ||
   fail "the notes do not say that the volume is kept"
 grep -q "https://relay.example.com/webhooks/NAME" "$work/notes-shared" || fail "the notes do not say what to register at Smile"
 notes sidecar "$chart" -f "$chart/ci/sidecar-values.yaml"

@@ -99,23 +99,22 @@ def restricted(spec, name):
 
 
 def templates(objects):
-    """All pods: name, labels, spec, and the names of the volumes that the object adds."""
+    """All pods: name, labels, spec."""
     for obj in objects:
         name = f"{obj['kind']}/{obj['metadata']['name']}"
         if obj["kind"] == "Pod":
-            yield name, obj["metadata"].get("labels", {}), obj["spec"], set()
+            yield name, obj["metadata"].get("labels", {}), obj["spec"]
         elif "template" in obj.get("spec", {}):
             template = obj["spec"]["template"]
-            claims = {claim["metadata"]["name"] for claim in obj["spec"].get("volumeClaimTemplates", [])}
-            yield name, template["metadata"]["labels"], template["spec"], claims
+            yield name, template["metadata"]["labels"], template["spec"]
 
 
 def references(objects, pods):
     names = {(obj["kind"], obj["metadata"]["name"]) for obj in objects}
     if len(names) != len(objects):
         problem("two objects have one name")
-    for name, _, spec, claims in pods:
-        volumes = {volume["name"] for volume in spec.get("volumes") or []} | claims
+    for name, _, spec in pods:
+        volumes = {volume["name"] for volume in spec.get("volumes") or []}
         containers = (spec.get("initContainers") or []) + spec["containers"]
         mounted = {mount["name"] for c in containers for mount in c.get("volumeMounts") or []}
         if mounted - volumes:
@@ -132,7 +131,7 @@ def references(objects, pods):
             selected = [pod for pod in pods if spec["selector"].items() <= pod[1].items()]
             if len(selected) != 1:
                 problem(f"{name}: selects {len(selected)} kinds of pods")
-            for _, _, pod, _ in selected:
+            for _, _, pod in selected:
                 ports = {p.get("name") for c in (pod.get("initContainers") or []) + pod["containers"] for p in c.get("ports") or []}
                 for port in spec["ports"]:
                     if port["targetPort"] not in ports:
@@ -163,9 +162,7 @@ def kept(objects):
             if obj["metadata"].get("annotations", {}).get("helm.sh/resource-policy") != "keep":
                 problem(f"{name}: would be removed by helm uninstall")
         elif "volumeClaimTemplates" in obj.get("spec", {}):
-            policy = obj["spec"].get("persistentVolumeClaimRetentionPolicy")
-            if policy != {"whenDeleted": "Retain", "whenScaled": "Retain"}:
-                problem(f"{name}: its claims would not be kept: {policy}")
+            problem(f"{name}: makes claims that helm uninstall does not name")
 
 
 def backend(objects, name, service, port):
@@ -186,7 +183,7 @@ def configuration(objects, pods, folder):
             tomllib.loads(obj["data"]["identities.toml"])
             (folder / "identities.toml").write_text(obj["data"]["identities.toml"])
             written += obj["data"]["identities.toml"]
-    volumes = [v for _, _, spec, _ in pods for v in spec.get("volumes") or [] if v["name"] == "smile-relay-config"]
+    volumes = [v for _, _, spec in pods for v in spec.get("volumes") or [] if v["name"] == "smile-relay-config"]
     if not pods:
         return
     there = set()
@@ -206,7 +203,7 @@ def configuration(objects, pods, folder):
 
 def sidecar(pods):
     """Of the example: a native sidecar with a startup probe, on loopback, before the services."""
-    relays = [c for _, _, spec, _ in pods for c in spec.get("initContainers") or [] if c["name"] == "smile-relay"]
+    relays = [c for _, _, spec in pods for c in spec.get("initContainers") or [] if c["name"] == "smile-relay"]
     if len(relays) != 1 or relays[0].get("restartPolicy") != "Always":
         problem("no native sidecar")
         return

@@ -12,7 +12,6 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"log"
 	"math"
 	"os"
@@ -41,7 +40,7 @@ func main() {
 	var s settings
 	var secretFile string
 	var seconds int
-	var untilSignal, stopOther bool
+	var untilSignal, end bool
 	flag.StringVar(&s.url, "url", "", "where webhooks go, as https://HOST/webhooks/smile")
 	flag.StringVar(&secretFile, "secret-file", "", "the secret to sign with; looked at again every second")
 	flag.StringVar(&s.ca, "ca", "", "the authorities to trust, in PEM; without, the certificate is not checked")
@@ -55,10 +54,10 @@ func main() {
 	flag.DurationVar(&s.retryDelay, "retry-delay", 10*time.Second, "how long after a failure it is sent again")
 	flag.DurationVar(&s.timeout, "timeout", 5*time.Second, "how long an answer is waited for, connecting included")
 	flag.IntVar(&s.connections, "connections", 32, "how many connections at most")
-	flag.BoolVar(&stopOther, "stop", false, "tell the sender that is this container's first process to end, and no more")
+	flag.BoolVar(&end, "stop", false, "tell the one that runs as process 1 of this container to end, as SIGTERM does")
 	flag.Parse()
-	if stopOther {
-		if err := stopFirst(); err != nil {
+	if end {
+		if err := syscall.Kill(1, syscall.SIGTERM); err != nil {
 			log.Fatal(err)
 		}
 		return
@@ -85,23 +84,11 @@ func main() {
 
 	report := newReport(os.Stdout)
 	sender := sender{settings: s, client: client, secret: secret, report: report}
-	summaries, end := context.WithCancel(context.Background())
+	summaries, over := context.WithCancel(context.Background())
 	go report.everySecond(summaries)
 	sender.send(begin)
-	end()
+	over()
 	if givenUp := report.done(s.run); givenUp > 0 {
 		os.Exit(1)
 	}
-}
-
-// stopFirst is for an image without a shell: kubectl exec POD -- /sender --stop.
-func stopFirst() error {
-	here, err := os.Readlink("/proc/self/exe")
-	if err != nil {
-		return err
-	}
-	if first, err := os.Readlink("/proc/1/exe"); err != nil || first != here {
-		return fmt.Errorf("process 1 is no %s: %q, %v", here, first, err)
-	}
-	return syscall.Kill(1, syscall.SIGTERM)
 }

@@ -168,7 +168,7 @@ seccompProfile:
       {{- end }}
 {{- end -}}
 
-{{/* Where the log lives, unless a StatefulSet makes a claim for it. */}}
+{{/* Where the log lives. */}}
 {{- define "smile-relay.logVolume" -}}
 - name: smile-relay-log
   {{- if .Values.persistence.ephemeral }}
@@ -178,16 +178,6 @@ seccompProfile:
   persistentVolumeClaim:
     claimName: {{ .Values.persistence.existingClaim | default (printf "%s-log" (include "smile-relay.fullname" .)) }}
   {{- end }}
-{{- end -}}
-
-{{- define "smile-relay.claimSpec" -}}
-accessModes: {{ toJson .Values.persistence.accessModes }}
-{{- with .Values.persistence.storageClass }}
-storageClassName: {{ . }}
-{{- end }}
-resources:
-  requests:
-    storage: {{ .Values.persistence.size }}
 {{- end -}}
 
 {{/* A changed relay.toml makes a new pod. Secrets, certificates and identities do not: the relay rereads them. */}}

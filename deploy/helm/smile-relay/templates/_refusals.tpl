@@ -121,8 +121,8 @@ chart; these would start and do harm, or never start without saying why.
 {{- if and (eq $v.shape "shared") (not (get $v.endpoints $v.test.endpoint)) -}}
 {{- include "smile-relay.refuse" (printf "test.endpoint: %s is not among endpoints: name one of %s." $v.test.endpoint (keys $v.endpoints | sortAlpha | join ", ")) -}}
 {{- end -}}
-{{- if and $v.metrics.serviceMonitor.enabled (eq $v.shape "shared") $v.networkPolicy.enabled (not $v.networkPolicy.adminFrom) -}}
-{{- include "smile-relay.refuse" "metrics.serviceMonitor.enabled: true, and networkPolicy.adminFrom lets nobody in: name Prometheus there, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}], or set networkPolicy.enabled: false." -}}
+{{- if and (or $v.metrics.serviceMonitor.enabled $v.metrics.podAnnotations) (eq $v.shape "shared") $v.networkPolicy.enabled (not $v.networkPolicy.adminFrom) -}}
+{{- include "smile-relay.refuse" "metrics are to be scraped, and networkPolicy.adminFrom lets nobody in: name Prometheus there, such as [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}], or set networkPolicy.enabled: false." -}}
 {{- end -}}
 {{- if and (or $v.metrics.serviceMonitor.enabled $v.metrics.podAnnotations) (not (include "smile-relay.adminBeyondPod" .)) -}}
 {{- include "smile-relay.refuse" "metrics are to be scraped, and the admin port listens on loopback: set admin.beyondPod: true." -}}

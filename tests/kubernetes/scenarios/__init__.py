@@ -1,0 +1,16 @@
+"""The scenarios, in the order in which they run. Each is a function that gets a stage."""
+
+from . import load, probes, shared, sidecar, small, users
+
+SCENARIOS = {
+    "sidecar-socket": sidecar.unix_socket,
+    "sidecar-tcp": sidecar.loopback,
+    "shared": shared.four_languages,
+    "users-by-hand": users.by_hand,
+    "users-helm-test": users.helm_test_fails,
+    "users-look": users.looked_at,
+    "users-uninstall": users.uninstalled,
+    "probes": probes.both_types,
+    "load": load.trouble,
+    "small": small.limits,
+}

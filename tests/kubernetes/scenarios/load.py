@@ -1,0 +1,146 @@
+"""What happens to a relay in a cluster's daily life, while webhooks arrive: nothing is lost, and how long nobody answers.
+
+A sender plays Smile: it sends again what was not answered with 2xx, at most twice, as Smile does, if with a shorter clock.
+After each trouble every webhook has to be with every service, once and in one order.
+"""
+
+import concurrent.futures
+
+from polyglot.waiting import eventually, expect
+
+from .. import services, shapes
+from ..images import LANGUAGES
+from ..node import Node
+from ..release import Release, merged
+from ..sender import Sender
+from ..small_volume import SmallVolume
+
+RATE = 50
+# Smile's are tens of seconds apart. Whatever a relay may be away for has to be covered by two of these.
+RETRY_DELAY = 4
+# What streams end with when the relay has been told to end: the last that it says before it goes.
+FAREWELL = "shutting down"
+
+
+def trouble(stage):
+    """Upgrade, restart, deletion with and without grace, a drained node, a killed process, a full volume."""
+    namespace = stage.namespace()
+    node = Node(stage)
+    volume = SmallVolume(stage, node, namespace, "log", mebibytes=160)
+    values = merged(shapes.shared(namespace), {"persistence": {"existingClaim": volume.claim}})
+    release = Release(namespace, values)
+    release.install()
+    for language in LANGUAGES:
+        namespace.service_account(f"service-{language}")
+    subscribed = [stage.service(namespace, language, release) for language in LANGUAGES]
+    for service in subscribed:
+        namespace.await_ready(service.pod)
+    scene = Scene(stage, namespace, release, subscribed)
+
+    scene.play("upgrade", scene.upgrade, ends_well=True)
+    scene.play("rollout-restart", scene.restart, ends_well=True)
+    scene.play("deleted", scene.delete, ends_well=True)
+    scene.play("deleted-at-once", lambda: scene.delete("--grace-period=0", "--force"))
+    scene.play("node-drained", scene.drain, ends_well=True)
+    scene.play("killed", lambda: scene.kill(node))
+    scene.play("volume-full", lambda: scene.fill(volume))
+
+
+class Scene:
+    """A relay with its services, that troubles come over one after the other."""
+
+    def __init__(self, stage, namespace, release, subscribed):
+        self.stage, self.namespace, self.release, self.services = stage, namespace, release, subscribed
+        self.sent = []
+
+    def play(self, name, trouble, ends_well=False):
+        """Brings one trouble over the relay while webhooks arrive, and looks at what came of them. A relay that `ends_well`
+        has told every service that it goes."""
+        before = self.farewells()
+        sender = Sender(self.namespace, self.release.public_url, rate=RATE, run=name, retry_delay=f"{RETRY_DELAY}s", timeout="5s",
+                        connections=500)  # fmt: skip
+        acknowledged = sender.await_sent(RATE)
+        trouble()
+        self.await_ready()
+        sender.await_sent(acknowledged + 2 * RATE)
+        last = sender.stop()
+        expect(not last["given_up_ids"], f"{name}: given up after three tries: {last['given_up']}")
+        self.sent += sender.ids(last)
+        services.expect_delivered(self.services, self.sent)
+        if ends_well:
+            mute = [str(service) for service, count in self.farewells().items() if count == before[service]]
+            expect(not mute, f"{name}: the relay went away without a word to {', '.join(mute)}")
+        self.stage.note(
+            f"{name:<16} {last['sent']:5} webhooks, each at every service once and in order; no answer for "
+            f"{last['no_answer_ms'] / 1000:.1f} s, {last['repeated_tries']} sent again, longest answer {last['max_ms']:.0f} ms"
+        )
+
+    def farewells(self):
+        """How often each service was told by the relay that it ends."""
+        return {service: self._lines(service).count(FAREWELL) for service in self.services}
+
+    def _lines(self, service):
+        return self.namespace.logs(service.pod, service.container).lower()
+
+    def pod_id(self):
+        pod = self.namespace.pod(self.release.pod)
+        return pod and pod["metadata"]["uid"]
+
+    def await_ready(self):
+        self.namespace.kubectl("rollout", "status", f"statefulset/{self.release.full_name}", "--timeout=120s", seconds=130)
+        self.namespace.await_ready(self.release.pod)
+
+    def upgrade(self):
+        """Another setting, which makes another pod."""
+        before = self.pod_id()
+        self.release.values = merged(self.release.values, {"config": {"retention": "13d"}})
+        self.release.install()
+        expect(self.pod_id() != before, "the pod is the same after another setting")
+
+    def restart(self):
+        before = self.pod_id()
+        self.namespace.kubectl("rollout", "restart", f"statefulset/{self.release.full_name}")
+        self.await_other_pod(before)
+
+    def delete(self, *how):
+        before = self.pod_id()
+        self.namespace.kubectl("delete", "pod", self.release.pod, *how)
+        self.await_other_pod(before)
+
+    def drain(self):
+        """The node's pods are evicted, as far as budgets allow it. Of the relay alone here: the services would have to be
+        made anew. As there is no other node, this one takes pods again once the relay's is gone."""
+        before = self.pod_id()
+        name = self.namespace.pod(self.release.pod)["spec"]["nodeName"]
+        chosen = f"--pod-selector=statefulset.kubernetes.io/pod-name={self.release.pod}"
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            draining = pool.submit(self.namespace.kubectl, "drain", name, chosen, "--timeout=60s", seconds=70)
+            try:
+                self.await_other_pod(before)
+            finally:
+                self.namespace.kubectl("uncordon", name)
+            draining.result()
+
+    def kill(self, node):
+        """The process alone: the kubelet starts the container again, in the same pod."""
+        restarts = self.restarts()
+        node.kill(self.namespace, self.release.pod, "smile-relay")
+        eventually("the container was restarted", lambda: self.restarts() > restarts)
+
+    def fill(self, volume):
+        """Nothing more fits on the volume, until something is removed from it."""
+        restarts = self.restarts()
+        volume.fill()
+        eventually("the relay says that its disk is full", lambda: not self.is_ready())
+        volume.free()
+        eventually("the relay is ready again", self.is_ready)
+        expect(self.restarts() == restarts, "a full disk restarted the relay")
+
+    def restarts(self):
+        return self.namespace.container(self.release.pod, "smile-relay")["restartCount"]
+
+    def is_ready(self):
+        return self.namespace.container(self.release.pod, "smile-relay")["ready"]
+
+    def await_other_pod(self, before):
+        eventually("there is a new pod", lambda: self.pod_id() not in (None, before))
