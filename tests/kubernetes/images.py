@@ -1,7 +1,7 @@
 """The images by the names that tests/kubernetes/images.sh gives them."""
 
-LANGUAGES = ("go",)
+LANGUAGES = ("go", "python", "node", "java")
 RELAY = "localhost/smile-relay:test"
 SENDER = "localhost/smile-relay-sender:test"
-SERVICES = {language: f"localhost/smile-relay-service-{language}:test" for language in ("go", "python", "node", "java")}
+SERVICES = {language: f"localhost/smile-relay-service-{language}:test" for language in LANGUAGES}
 ALL = (RELAY, SENDER, *SERVICES.values())
