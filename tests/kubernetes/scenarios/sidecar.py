@@ -17,8 +17,8 @@ from ..services import Service
 RATE = 20
 RETRY_DELAY = "4s"
 RELAY = "smile-relay"
-# For so long the next pod's relay has to wait for the log.
-DRAIN_DELAY = 4
+# So long the services still work when their pod is to end, and the next pod's relay has to wait for the log.
+ENDING = 3
 # Memory that the relay may use, and bodies that are more than that if their own limit is set as nobody should.
 MEMORY, BODIES, BODY = "64Mi", 12, 12_000_000
 
@@ -39,9 +39,8 @@ def _live(stage, languages, unix_socket):
     relay = {
         "resources": {"limits": {"memory": MEMORY}},
         "config": {"body-budget": "512MiB"},
-        "drain": {"delaySeconds": DRAIN_DELAY},
     }
-    values = shapes.sidecar(languages, unix_socket, **relay)
+    values = shapes.sidecar(languages, unix_socket, ending=ENDING, **relay)
     release = Release(namespace, values, chart=charts.with_relay(charts.EXAMPLE, stage.directory), image_under=[RELAY])
     release.install()
     life = Life(stage, namespace, release, languages)
@@ -155,7 +154,7 @@ class Life:
     def _ends(self, pod):
         """How all containers of a pod ended; nothing while one runs."""
         status = self.namespace.pod(pod)["status"]
-        states = status["containerStatuses"] + status["initContainerStatuses"]
+        states = status["containerStatuses"] + status.get("initContainerStatuses", [])
         ends = {state["name"]: state["state"].get("terminated") for state in states}
         return ends if all(ends.values()) else None
 
