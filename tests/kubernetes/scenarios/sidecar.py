@@ -15,7 +15,8 @@ from ..sender import Sender
 from ..services import Service
 
 RATE = 20
-RETRY_DELAY = "4s"
+# Twice that is longer than the 10 s and more by which the kubelet may delay a container's restart, now and then already the first.
+RETRY_DELAY = "12s"
 RELAY = "smile-relay"
 # So long the services still work when their pod is to end, and the next pod's relay has to wait for the log.
 ENDING = 3
@@ -45,7 +46,7 @@ def _live(stage, languages, unix_socket):
     release.install()
     life = Life(stage, namespace, release, languages)
     life.expect_relay_first()
-    # A container's second restart in a pod is delayed by the kubelet, so the new pod comes in between.
+    # A container's second restart in a pod is always delayed, so the new pod comes in between.
     life.under_load("killed", lambda: life.killed(node))
     life.under_load("replaced", life.replaced)
     life.under_load("out-of-memory", life.out_of_memory)
