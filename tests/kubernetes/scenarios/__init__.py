@@ -1,16 +1,20 @@
 """The scenarios, in the order in which they run. Each is a function that gets a stage."""
 
-from . import load, probes, shared, sidecar, small, users
+from . import dry_run, job, load, lock, probes, refusals, shared, sidecar, small, users
 
 SCENARIOS = {
+    "dry-run": dry_run.every_shape,
+    "refusals": refusals.at_install,
     "sidecar-socket": sidecar.unix_socket,
     "sidecar-tcp": sidecar.loopback,
+    "sidecar-job": job.completes,
     "shared": shared.four_languages,
     "users-by-hand": users.by_hand,
     "users-helm-test": users.helm_test_fails,
     "users-look": users.looked_at,
     "users-uninstall": users.uninstalled,
     "probes": probes.both_types,
+    "lock": lock.handed_over,
     "load": load.trouble,
     "small": small.limits,
 }

@@ -15,14 +15,17 @@ from ..sender import Sender
 from ..services import Service
 
 RATE = 20
+RETRY_DELAY = "4s"
 RELAY = "smile-relay"
+# For so long the next pod's relay has to wait for the log.
+DRAIN_DELAY = 4
 # Memory that the relay may use, and bodies that are more than that if their own limit is set as nobody should.
 MEMORY, BODIES, BODY = "64Mi", 12, 12_000_000
 
 
 def unix_socket(stage):
     """Two services on the relay's Unix socket."""
-    _live(stage, ("go",), unix_socket=True)
+    _live(stage, ("go", "python"), unix_socket=True)
 
 
 def loopback(stage):
@@ -33,27 +36,20 @@ def loopback(stage):
 def _live(stage, languages, unix_socket):
     namespace = stage.namespace()
     node = Node(stage)
-    limits = {"resources": {"limits": {"memory": MEMORY}}, "config": {"body-budget": "512MiB"}}
-    values = shapes.sidecar(languages, unix_socket, **limits)
+    relay = {
+        "resources": {"limits": {"memory": MEMORY}},
+        "config": {"body-budget": "512MiB"},
+        "drain": {"delaySeconds": DRAIN_DELAY},
+    }
+    values = shapes.sidecar(languages, unix_socket, **relay)
     release = Release(namespace, values, chart=charts.with_relay(charts.EXAMPLE, stage.directory), image_under=[RELAY])
     release.install()
     life = Life(stage, namespace, release, languages)
     life.expect_relay_first()
-    sender = Sender(namespace, release.public_url, rate=RATE, run="sidecar")
-    sender.await_sent(RATE)
-    life.killed(node)
-    sender.await_sent(2 * RATE)
-    life.out_of_memory()
-    sender.await_sent(3 * RATE)
-    life.replaced()
-    sender.await_sent(4 * RATE)
-    last = sender.stop()
-    expect(not last["given_up"], f"given up after three tries: {last['given_up']}")
-    services.expect_delivered(life.services, sender.ids(last))
-    stage.note(
-        f"{last['sent']} webhooks, each at {' and '.join(languages)} once and in one order; "
-        f"{last['repeated_tries']} sent again, no answer for {last['no_answer_ms'] / 1000:.1f} s at most"
-    )
+    # A container's second restart in a pod is delayed by the kubelet, so the new pod comes in between.
+    life.under_load("killed", lambda: life.killed(node))
+    life.under_load("replaced", life.replaced)
+    life.under_load("out-of-memory", life.out_of_memory)
 
 
 class Life:
@@ -64,6 +60,22 @@ class Life:
         self.pod = self._running_pod()
         self.namespace.await_ready(self.pod)
         self.services = [Service(namespace, self.pod, language, language) for language in languages]
+        self._sent = []
+
+    def under_load(self, name, trouble):
+        """Brings a trouble over the pod while webhooks arrive. All that were ever sent have to be with every service then."""
+        sender = Sender(self.namespace, self.release.public_url, rate=RATE, run=name, retry_delay=RETRY_DELAY)
+        acknowledged = sender.await_sent(RATE)
+        trouble()
+        sender.await_sent(acknowledged + RATE)
+        last = sender.stop()
+        expect(not last["given_up"], f"{name}: given up after three tries: {last['given_up']}")
+        self._sent += sender.ids(last)
+        services.expect_delivered(self.services, self._sent)
+        self.stage.note(
+            f"  {last['sent']} webhooks, each at {' and '.join(self.languages)} once and in order; no answer for "
+            f"{last['no_answer_ms'] / 1000:.1f} s, {last['repeated_tries']} sent again, longest answer {last['max_ms']:.0f} ms"
+        )
 
     def expect_relay_first(self):
         """The services were started when the relay was ready, and not before."""
@@ -134,11 +146,11 @@ class Life:
     def _expect_held(self, ends):
         """The next pod was there before the log was free, and its services were not."""
         free = _time(ends[RELAY]["finishedAt"])
-        relay = _time(self.namespace.container(self.pod, RELAY)["state"]["running"]["startedAt"])
+        waits = self._relay_said("another process uses it: waiting")
         for language in self.languages:
             started = _time(self.namespace.container(self.pod, language)["state"]["running"]["startedAt"])
             expect(started >= free, f"{language} was started at {started}, and the log was in use until {free}")
-        self.stage.note(f"replaced: the next relay began at {relay:%T}, the log was free at {free:%T}, then its services started")
+        self.stage.note(f"replaced: the next relay waited from {waits:%T} on, the log was free at {free:%T}, then its services started")
 
     def _ends(self, pod):
         """How all containers of a pod ended; nothing while one runs."""
