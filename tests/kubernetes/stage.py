@@ -14,7 +14,7 @@ AUDIENCE = "smile-relay"
 
 
 class Stage:
-    """`notes` are what the scenario saw, in lines for whoever reads the output."""
+    """One scenario's. Others may play at the same time."""
 
     def __init__(self, cluster, name, directory):
         self.cluster, self.name = cluster, name
@@ -25,7 +25,7 @@ class Stage:
 
     def note(self, line):
         """Says what was seen, at once."""
-        print(f"  {line}", flush=True)
+        print(f"{self.name:<16} {line}", flush=True)
 
     def namespace(self, suffix=""):
         """A new namespace, with what every release needs: the Secret `smile-webhook`, certificates for the relay `relay`, and

@@ -18,3 +18,6 @@ SCENARIOS = {
     "load": load.trouble,
     "small": small.limits,
 }
+
+# These measure, or take the node from all others.
+ALONE = {"load", "small"}
