@@ -45,17 +45,24 @@ class Stage:
 
     def certificate(self, namespace, listener, release="relay"):
         """A new CA and a certificate by it for a listener of the release, put in the Secret LISTENER-tls, and the CA
-        in a ConfigMap and a Secret LISTENER-ca. Returns the authority."""
-        directory = self.directory / f"{namespace.name}-{listener}-{secrets.token_hex(2)}"
-        directory.mkdir()
-        authority = Authority(directory)
-        service = f"{release}-smile-relay" + ("-public" if listener == "public" else "")
-        names = [f"DNS:{service}.{namespace.name}.svc", f"DNS:{service}", "DNS:localhost", "IP:127.0.0.1"]
-        namespace.tls_secret(f"{listener}-tls", authority.sign(*names))
+        in a ConfigMap and a Secret LISTENER-ca. Returns the CA."""
+        authority = self.authority(f"{namespace.name}-{listener}")
+        namespace.tls_secret(f"{listener}-tls", authority.sign(*self.names(namespace, listener, release)))
         trusted = {"ca.crt": authority.certificate.read_text()}
         namespace.config_map(f"{listener}-ca", **trusted)
         namespace.secret(f"{listener}-ca", **trusted)
         return authority
+
+    def names(self, namespace, listener, release="relay"):
+        """The names that a listener of the release is called by."""
+        service = f"{release}-smile-relay" + ("-public" if listener == "public" else "")
+        return [f"DNS:{service}.{namespace.name}.svc", f"DNS:{service}", "DNS:localhost", "IP:127.0.0.1"]
+
+    def authority(self, name):
+        """A new CA, with a directory of its own."""
+        directory = self.directory / f"{name}-{secrets.token_hex(2)}"
+        directory.mkdir()
+        return Authority(directory)
 
     def at_end(self, end):
         """Has `end` called when the scenario is over and no pod of its namespaces runs any more; the last one first."""
