@@ -1,5 +1,6 @@
 """The cluster, by kubectl: what KUBECONFIG names."""
 
+import datetime
 import json
 import subprocess
 
@@ -9,6 +10,11 @@ from .manifests import secret, tls_secret
 
 # A pod has to be fetched, scheduled, mounted and started on a machine that does everything else as well.
 START = 120.0
+
+
+def instant(text):
+    """A time as Kubernetes and the relay write it. Python does not read nanoseconds, which are cut off."""
+    return datetime.datetime.fromisoformat(text[:26].rstrip("Z") + "+00:00")
 
 
 class Cluster:

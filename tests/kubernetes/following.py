@@ -1,9 +1,10 @@
 """What a container prints, from its start to its end: kept although the kubelet removes it with the pod."""
 
-import datetime
 import subprocess
 
 from polyglot.waiting import PATIENCE, Failure
+
+from .cluster import instant
 
 
 class Followed:
@@ -24,13 +25,8 @@ class Followed:
         except subprocess.TimeoutExpired as late:
             raise Failure(f"{self._what} still prints after {seconds:g} s") from late
         lines = (line.split(" ", 1) for line in self._path.read_text().splitlines())
-        return [(_instant(line[0]), line[1] if len(line) > 1 else "") for line in lines]
+        return [(instant(line[0]), line[1] if len(line) > 1 else "") for line in lines]
 
     def _end(self):
         self._process.kill()
         self._process.wait()
-
-
-def _instant(text):
-    # Kubernetes writes nanoseconds, which Python does not read.
-    return datetime.datetime.fromisoformat(text[:26].rstrip("Z") + "+00:00")

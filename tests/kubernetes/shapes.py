@@ -34,10 +34,11 @@ def identity(subject, **grants):
     return {"jwt": [{"issuer": "kubernetes", "subjects": [subject]}], "endpoints": ["smile"], **grants}
 
 
-def sidecar(languages, unix_socket=False, **relay):
-    """Values of the example chart: services in these languages beside a relay that speaks HTTPS itself."""
+def sidecar(languages, unix_socket=False, ending=0, **relay):
+    """Values of the example chart: services in these languages, which take `ending` seconds to end, beside a relay that speaks
+    HTTPS itself."""
     return {
-        "services": [_in_example(language) for language in languages],
+        "services": [_in_example(language, ending) for language in languages],
         "smile-relay": {
             **VOLUME,
             "endpoints": {"smile": {"existingSecret": "smile-webhook"}},
@@ -49,6 +50,7 @@ def sidecar(languages, unix_socket=False, **relay):
     }
 
 
-def _in_example(language):
+def _in_example(language, ending):
     place = {"name": "SMILE_RELAY_CURSOR_FILE", "value": f"/var/lib/service/{language}.cursor"}
-    return {"name": language, "image": SERVICES[language], "env": [place]}
+    lifecycle = {"preStop": {"sleep": {"seconds": ending}}} if ending else {}
+    return {"name": language, "image": SERVICES[language], "env": [place], "lifecycle": lifecycle}

@@ -1,12 +1,12 @@
 """The relay as a native sidecar in a service's own pod, by the example chart: the order in which things start and end, and
 what becomes of the services when the relay's container ends alone."""
 
-import datetime
 import json
 
 from polyglot.waiting import eventually, expect
 
 from .. import charts, services, shapes
+from ..cluster import instant
 from ..following import Followed
 from ..greedy import take_memory
 from ..node import Node
@@ -17,8 +17,8 @@ from ..services import Service
 RATE = 20
 RETRY_DELAY = "4s"
 RELAY = "smile-relay"
-# For so long the next pod's relay has to wait for the log.
-DRAIN_DELAY = 4
+# So long the services still work when their pod is to end, and the next pod's relay has to wait for the log.
+ENDING = 3
 # Memory that the relay may use, and bodies that are more than that if their own limit is set as nobody should.
 MEMORY, BODIES, BODY = "64Mi", 12, 12_000_000
 
@@ -39,9 +39,8 @@ def _live(stage, languages, unix_socket):
     relay = {
         "resources": {"limits": {"memory": MEMORY}},
         "config": {"body-budget": "512MiB"},
-        "drain": {"delaySeconds": DRAIN_DELAY},
     }
-    values = shapes.sidecar(languages, unix_socket, **relay)
+    values = shapes.sidecar(languages, unix_socket, ending=ENDING, **relay)
     release = Release(namespace, values, chart=charts.with_relay(charts.EXAMPLE, stage.directory), image_under=[RELAY])
     release.install()
     life = Life(stage, namespace, release, languages)
@@ -81,7 +80,7 @@ class Life:
         """The services were started when the relay was ready, and not before."""
         ready = self._relay_said("ready")
         for language in self.languages:
-            started = _time(self.namespace.container(self.pod, language)["state"]["running"]["startedAt"])
+            started = instant(self.namespace.container(self.pod, language)["state"]["running"]["startedAt"])
             # The kubelet writes whole seconds.
             expect(started >= ready.replace(microsecond=0), f"{language} was started at {started}, the relay was ready at {ready}")
         self.stage.note(f"started: relay ready at {ready:%T.%f}, then {', '.join(self.languages)}")
@@ -107,7 +106,7 @@ class Life:
         for language in self.languages:
             restarts = self.namespace.container(self.pod, language)["restartCount"]
             expect(restarts == before[language], f"{what}: {language} was restarted too")
-        away = _time(state["state"]["running"]["startedAt"]) - _time(ended["finishedAt"])
+        away = instant(state["state"]["running"]["startedAt"]) - instant(ended["finishedAt"])
         self.stage.note(f"{what}: the relay's container alone, started again after {away.total_seconds():.0f} s")
 
     def replaced(self):
@@ -138,24 +137,24 @@ class Life:
         draining = next((time for time, line in relay_said if _message(line) == "draining"), None)
         expect(draining, f"the relay did not drain; it said last: {relay_said[-3:]}")
         for language in self.languages:
-            ended = _time(ends[language]["finishedAt"])
+            ended = instant(ends[language]["finishedAt"])
             # Whole seconds, cut off: it ended at most a second later than that.
             expect(ended <= draining, f"{language} ended at {ended}, and the relay drained from {draining} on")
         self.stage.note(f"ended: {', '.join(self.languages)}, then the relay, which drained at {draining:%T.%f} and ended with 0")
 
     def _expect_held(self, ends):
         """The next pod was there before the log was free, and its services were not."""
-        free = _time(ends[RELAY]["finishedAt"])
+        free = instant(ends[RELAY]["finishedAt"])
         waits = self._relay_said("another process uses it: waiting")
         for language in self.languages:
-            started = _time(self.namespace.container(self.pod, language)["state"]["running"]["startedAt"])
+            started = instant(self.namespace.container(self.pod, language)["state"]["running"]["startedAt"])
             expect(started >= free, f"{language} was started at {started}, and the log was in use until {free}")
         self.stage.note(f"replaced: the next relay waited from {waits:%T} on, the log was free at {free:%T}, then its services started")
 
     def _ends(self, pod):
         """How all containers of a pod ended; nothing while one runs."""
         status = self.namespace.pod(pod)["status"]
-        states = status["containerStatuses"] + status["initContainerStatuses"]
+        states = status["containerStatuses"] + status.get("initContainerStatuses", [])
         ends = {state["name"]: state["state"].get("terminated") for state in states}
         return ends if all(ends.values()) else None
 
@@ -170,12 +169,8 @@ class Life:
         lines = self.namespace.kubectl("logs", self.pod, "-c", RELAY).splitlines()
         said = next((json.loads(line) for line in lines if _message(line) == message), None)
         expect(said, f"the relay never said {message!r}: {lines}")
-        return _time(said["timestamp"])
+        return instant(said["timestamp"])
 
 
 def _message(line):
     return json.loads(line)["fields"]["message"] if line.startswith("{") else None
-
-
-def _time(text):
-    return datetime.datetime.fromisoformat(text[:26].rstrip("Z") + "+00:00")
