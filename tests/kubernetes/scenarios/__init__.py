@@ -1,9 +1,10 @@
 """The scenarios, in the order in which they run. Each is a function that gets a stage."""
 
-from . import load, probes, rotation, shared, small, users
+from . import load, probes, refused, rotation, shared, small, users
 
 SCENARIOS = {
     "shared": shared.four_languages,
+    "shared-refused": refused.tokens,
     "rotation": rotation.under_load,
     "users-by-hand": users.by_hand,
     "users-helm-test": users.helm_test_fails,
