@@ -81,7 +81,12 @@ impl Intake {
         let pending = TaskTracker::new();
         let shared = Arc::new(Shared {
             log,
-            budget: Budget::new(settings.body_budget_bytes, settings.body_limit_bytes, settings.room_timeout),
+            budget: Budget::new(
+                settings.body_budget_bytes,
+                settings.body_limit_bytes,
+                settings.room_timeout,
+                settings.pace.pressed_grace,
+            ),
             limiter: Limiter::new(settings.wrong_per_second, settings.wrong_at_once),
             body_limit: settings.body_limit_bytes,
             pace: settings.pace,

@@ -74,9 +74,12 @@ pub(super) async fn read(
     Ok(whole.into_bytes())
 }
 
-/// The next capacity of a buffer of `held` bytes that has to take `needed`. Never much more than what has arrived: a
-/// length that is only announced is no reason to take room.
+/// The capacity of a buffer of `held` bytes that has to take `needed`: the same, if that is enough. Never much more than
+/// what has arrived: a length that is only announced is no reason to take room.
 fn grown(held: usize, needed: usize, expected: Option<usize>, limit: usize) -> usize {
+    if needed <= held {
+        return held;
+    }
     let (wish, most) = if needed <= SMALL_BODY_BYTES {
         ((held * 2).max(SMALL_BODY_BYTES / 8), SMALL_BODY_BYTES)
     } else {
@@ -234,5 +237,18 @@ mod tests {
         assert_eq!(grown(LIMIT - KIB, LIMIT, None, LIMIT), LIMIT);
         // A limit below what a step would be.
         assert_eq!(grown(1, 500, None, 1000), 8 * KIB);
+    }
+
+    #[test]
+    fn what_fits_takes_no_more_room() {
+        const KIB: usize = 1024;
+        const LIMIT: usize = 16 * 1024 * KIB;
+        // A byte at a time.
+        let held = (2..=9 * KIB).fold(1, |held, needed| grown(held, needed, None, LIMIT));
+        assert_eq!(held, 16 * KIB);
+        for (held, needed) in [(8 * KIB, 8 * KIB), (64 * KIB, 9 * KIB), (320 * KIB, 65 * KIB), (LIMIT, LIMIT - 1)] {
+            assert_eq!(grown(held, needed, None, LIMIT), held);
+            assert_eq!(grown(held, needed, Some(LIMIT), LIMIT), held);
+        }
     }
 }

@@ -9,6 +9,9 @@
 //!   are, one of them always goes on.
 //! - Waiting is bounded. While somebody waits, those who hold room have to send at a pace (see `body`) or give way, one
 //!   after the other, so nobody keeps it by sending a byte now and then.
+//! - Nor does anybody keep it by waiting. Of the small bodies that hold room and need more, one at a time stands in the
+//!   queue, so that a body which has nothing yet does not stand behind all of them; and whoever holds small room, has
+//!   waited for more for the same grace as those who send, and still has not got it, gives way to others who wait.
 
 use std::{
     sync::{
@@ -20,7 +23,7 @@ use std::{
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout},
+    time::{Instant, sleep, sleep_until, timeout},
 };
 
 /// Bodies up to this size have a part of the budget of their own.
@@ -29,7 +32,8 @@ pub const SMALL_BODY_BYTES: usize = 64 * 1024;
 /// Less is no budget: it would hold a handful of bodies.
 const LEAST_BYTES: usize = 4 * 1024 * 1024;
 
-/// While somebody waits, one body gives way each so often: time for the one who waits to take what was given.
+/// While somebody waits, one body gives way each so often: time for the one who waits to take what was given. One that
+/// holds less than a small body may lets the next go so much the sooner.
 pub const GIVE_WAY_EVERY: Duration = Duration::from_millis(5);
 
 /// A budget in which not every allowed body has room.
@@ -57,21 +61,25 @@ pub struct Budget {
     /// Bodies of unknown length that became large still hold small room while they wait for large room. So many may;
     /// together they hold half of it at most.
     movers: Semaphore,
+    /// One permit: the small body that holds room and is the next to get more.
+    grower: Semaphore,
     /// How long a body may wait altogether.
     timeout: Duration,
+    /// How long of it a body may wait while it holds small room for which others wait.
+    grace: Duration,
 }
 
 struct Part {
     free: Arc<Semaphore>,
     /// How many wait for it.
     waiting: AtomicUsize,
-    /// When a body gave way last.
-    gave_way: Mutex<Option<Instant>>,
+    /// When the next body may give way.
+    next: Mutex<Option<Instant>>,
 }
 
 impl Part {
     fn new(bytes: usize) -> Self {
-        Self { free: Arc::new(Semaphore::new(bytes)), waiting: AtomicUsize::new(0), gave_way: Mutex::new(None) }
+        Self { free: Arc::new(Semaphore::new(bytes)), waiting: AtomicUsize::new(0), next: Mutex::new(None) }
     }
 
     fn try_take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
@@ -81,6 +89,17 @@ impl Part {
     async fn take(&self, bytes: usize) -> OwnedSemaphorePermit {
         let taken = Arc::clone(&self.free).acquire_many_owned(permits(bytes)).await;
         taken.expect("this semaphore is never closed")
+    }
+
+    /// True if the body that asks, and holds `bytes`, is the one that gives way now. `own` is 1 if it waits itself, which
+    /// is no reason for it to go.
+    fn gives_way(&self, now: Instant, bytes: usize, own: usize) -> bool {
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let goes = self.waiting.load(Relaxed) > own && next.is_none_or(|next| now >= next);
+        if goes {
+            *next = Some(now + GIVE_WAY_EVERY * permits(bytes.min(SMALL_BODY_BYTES)) / permits(SMALL_BODY_BYTES));
+        }
+        goes
     }
 }
 
@@ -97,9 +116,10 @@ impl Budget {
         if total < least { Err(BudgetTooSmall { least }) } else { Ok(()) }
     }
 
-    /// A budget of `total` bytes for bodies of up to `limit`, which have to pass [`Self::check`].
+    /// A budget of `total` bytes for bodies of up to `limit`, which have to pass [`Self::check`]. A body waits for room
+    /// for `timeout` at most, and only for `grace` while it holds small room for which others wait.
     #[must_use]
-    pub fn new(total: usize, limit: usize, timeout: Duration) -> Arc<Self> {
+    pub fn new(total: usize, limit: usize, timeout: Duration, grace: Duration) -> Arc<Self> {
         let small = total / 4;
         let large = (total - small).saturating_sub(limit);
         Arc::new(Self {
@@ -108,7 +128,9 @@ impl Budget {
             large_bytes: large,
             turn: Arc::new(Semaphore::new(1)),
             movers: Semaphore::new(small / 2 / SMALL_BODY_BYTES),
+            grower: Semaphore::new(1),
             timeout,
+            grace,
         })
     }
 
@@ -165,12 +187,7 @@ impl Room {
     /// Asked by a body that is behind its pace: true if it is the one that has to go now.
     #[must_use]
     pub fn gives_way(&self, now: Instant) -> bool {
-        let mut last = self.part().gave_way.lock().unwrap_or_else(PoisonError::into_inner);
-        let goes = self.is_pressed() && last.is_none_or(|last| now.duration_since(last) >= GIVE_WAY_EVERY);
-        if goes {
-            *last = Some(now);
-        }
-        goes
+        self.part().gives_way(now, self.bytes, 0)
     }
 
     fn part(&self) -> &Part {
@@ -187,11 +204,13 @@ impl Room {
     pub async fn reserve(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return Ok(()) };
         let budget = Arc::clone(&self.budget);
+        let holder = Holder { bytes: self.bytes, until: Instant::now() + budget.grace.saturating_sub(self.waited()) };
         match &mut self.held {
             Held::Small(held) if bytes <= SMALL_BODY_BYTES => {
-                let taken = match budget.small.try_take(more) {
-                    Some(taken) => taken,
-                    None => wait(&budget.small, &mut self.may_wait, budget.small.take(more)).await?,
+                let taken = if let Some(taken) = budget.small.try_take(more) {
+                    taken
+                } else {
+                    wait(&budget.small, &mut self.may_wait, budget.take_small(more, &holder)).await?
                 };
                 join(held, taken);
             }
@@ -200,13 +219,16 @@ impl Room {
                     held
                 } else {
                     let _mover = budget.movers.try_acquire().map_err(|_| NoRoom)?;
-                    wait(&budget.large, &mut self.may_wait, budget.take_large(bytes)).await?
+                    let taking = budget.or_gives_way(budget.take_large(bytes), &holder, 0);
+                    wait(&budget.large, &mut self.may_wait, taking).await?
                 };
             }
             Held::Large(held) => {
-                let taken = match budget.try_large(more) {
-                    Some(taken) => taken,
-                    None => wait(&budget.large, &mut self.may_wait, budget.take_large(more)).await?,
+                let taken = if let Some(taken) = budget.try_large(more) {
+                    taken
+                } else {
+                    let taking = async { Ok(budget.take_large(more).await) };
+                    wait(&budget.large, &mut self.may_wait, taking).await?
                 };
                 match taken {
                     Held::Large(Some(taken)) => join(held, taken),
@@ -239,6 +261,38 @@ impl Budget {
             }
         }
     }
+
+    /// Takes small room, also for a body that holds some already.
+    async fn take_small(&self, more: usize, holder: &Holder) -> Result<OwnedSemaphorePermit, NoRoom> {
+        if holder.bytes == 0 {
+            return Ok(self.small.take(more).await);
+        }
+        let _grower = self.grower.acquire().await.expect("this semaphore is never closed");
+        self.or_gives_way(self.small.take(more), holder, 1).await
+    }
+
+    /// Waits until `taking` has what it takes, or the holder of small room has waited for too long and gives way. `own` is
+    /// 1 if small room is what it waits for.
+    async fn or_gives_way<T>(&self, taking: impl Future<Output = T>, holder: &Holder, own: usize) -> Result<T, NoRoom> {
+        let gives_way = async {
+            sleep_until(holder.until).await;
+            while !self.small.gives_way(Instant::now(), holder.bytes, own) {
+                sleep(GIVE_WAY_EVERY).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            taken = taking => Ok(taken),
+            () = gives_way => Err(NoRoom),
+        }
+    }
+}
+
+/// A body that waits, and holds small room.
+struct Holder {
+    bytes: usize,
+    /// From then on it gives way to others who wait.
+    until: Instant,
 }
 
 fn join(held: &mut Option<OwnedSemaphorePermit>, taken: OwnedSemaphorePermit) {
@@ -249,7 +303,11 @@ fn join(held: &mut Option<OwnedSemaphorePermit>, taken: OwnedSemaphorePermit) {
 }
 
 /// Waits for room in `part`, visibly to those who hold it, for as long as the body may.
-async fn wait<T>(part: &Part, may_wait: &mut Duration, taking: impl Future<Output = T>) -> Result<T, NoRoom> {
+async fn wait<T>(
+    part: &Part,
+    may_wait: &mut Duration,
+    taking: impl Future<Output = Result<T, NoRoom>>,
+) -> Result<T, NoRoom> {
     struct Waiting<'a>(&'a Part);
     impl Drop for Waiting<'_> {
         fn drop(&mut self) {
@@ -261,7 +319,7 @@ async fn wait<T>(part: &Part, may_wait: &mut Duration, taking: impl Future<Outpu
     let began = Instant::now();
     let taken = timeout(*may_wait, taking).await;
     *may_wait = may_wait.saturating_sub(began.elapsed());
-    taken.map_err(|_| NoRoom)
+    taken.unwrap_or(Err(NoRoom))
 }
 
 #[cfg(test)]

@@ -67,7 +67,7 @@ pub struct Pace {
     /// After this time, on average, so many bytes a second.
     pub grace: Duration,
     pub bytes_per_second: u32,
-    /// The same while others wait for the room that this body takes.
+    /// The same while others wait for the room that this body takes. It may wait for more room for as long.
     pub pressed_grace: Duration,
     pub pressed_bytes_per_second: u32,
 }

@@ -193,6 +193,29 @@ async fn slow_heads_and_slow_bodies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn bodies_that_fill_all_room_and_stay() {
+    const EACH: usize = 900;
+    let siege = Siege::begin().await;
+    let opening = head(&[&format!("Smile-Signature: {}", "0".repeat(128)), "Transfer-Encoding: chunked"]);
+    let piece = chunk(&[b'x'; 20 << 10]);
+    let stay = async |from: Ipv4Addr| {
+        while !siege.is_over() {
+            let mut stream = connect(&siege, from, "http/1.1").await;
+            let _ = stream.write_all(opening.as_bytes()).await;
+            // Four pieces are a large body.
+            while stream.write_all(&piece).await.is_ok() && siege.struck(1) {
+                tokio::select! {
+                    () = siege.stop.cancelled() => break,
+                    () = tokio::time::sleep(Duration::from_millis(800)) => {}
+                }
+            }
+        }
+    };
+    let attack = async { drop(join_all((0..EACH).map(|_| stay(attacker(0)))).await) };
+    siege.withstands("bodies that fill all room", "pieces of 20 KiB", attack, 320).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn body_bombs() {
     let siege = Siege::begin().await;
     let signature = format!("Smile-Signature: {}", "0".repeat(128));

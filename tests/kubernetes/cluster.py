@@ -132,10 +132,15 @@ class Namespace:
         logs = self.kubectl("logs", pod, "--all-containers", "--prefix", "--tail=20", may_fail=True) or ""
         return f"{described}\n{logs}"
 
+    def remove_pods(self):
+        """Ends all that runs, and what would start it again."""
+        kinds = "deployments,statefulsets,jobs,pods"
+        self.kubectl("delete", kinds, "--all", "--grace-period=1", "--wait", seconds=120)
+
     def report(self):
         """What is there and what happened, for the same person."""
         everything = self.kubectl("get", "all,pvc", "-o", "wide", may_fail=True) or ""
         events = self.kubectl("get", "events", "--sort-by=.lastTimestamp", may_fail=True) or ""
-        ends = [self.kubectl("logs", pod["metadata"]["name"], "--all-containers", "--prefix", "--tail=15", may_fail=True)
+        ends = [self.kubectl("logs", pod["metadata"]["name"], "--all-containers", "--prefix", "--tail=60", may_fail=True)
                 for pod in (self.get("pods") or {"items": []})["items"]]  # fmt: skip
         return "\n".join([everything, *events.splitlines()[-25:], *(end or "" for end in ends)])

@@ -2,6 +2,8 @@
 
 import json
 
+from polyglot.waiting import expect
+
 from .images import SERVICES
 
 # Finds the processes of a container: those that hold its pod's UID in their control groups, and run this program.
@@ -21,12 +23,31 @@ for process in pathlib.Path("/proc").iterdir():
 print(json.dumps(found))
 """
 
+# Not every image has kill(1).
+KILL = """
+import os, signal, sys
+for process in sys.argv[1:]:
+    os.kill(int(process), signal.SIGKILL)
+"""
+
+# Volumes are mounted where the kubelet runs. Process 1 may be elsewhere, or not let anybody look.
+KUBELET = """
+import pathlib
+for process in pathlib.Path("/proc").glob("[0-9]*"):
+    try:
+        if (process / "comm").read_text() == "kubelet\\n":
+            print(process.name)
+            break
+    except OSError:
+        continue
+"""
+
 
 class Node:
     """A pod in a namespace of its own, as root beside the node's own processes."""
 
     def __init__(self, stage):
-        self._namespace = stage.namespace("-node", profile="privileged")
+        self._namespace = stage.privileged_namespace()
         privileged = {
             "name": "node",
             "image": SERVICES["python"],
@@ -39,13 +60,16 @@ class Node:
         self._namespace.await_ready("node")
 
     def shell(self, script):
-        """Runs a shell script as the node itself would. Returns what it printed; fails if it does."""
-        return self._exec("nsenter", "--target=1", "--mount", "--", "sh", "-c", script)
+        """Runs a shell script where the kubelet runs. Returns what it printed; fails if it does."""
+        kubelet = self._exec("python3", "-c", KUBELET).strip()
+        expect(kubelet, "the node has no process kubelet")
+        return self._exec("nsenter", f"--target={kubelet}", "--mount", "--", "sh", "-c", script)
 
     def kill(self, namespace, pod, program):
         """SIGKILL to the program's processes in a pod."""
         processes = self.processes(namespace, pod, program)
-        self._exec("kill", "-9", *map(str, processes))
+        expect(processes, f"pod {pod} has no process {program}")
+        self._exec("python3", "-c", KILL, *map(str, processes))
 
     def processes(self, namespace, pod, program):
         """The process ids of a program in a pod, as the node counts them."""

@@ -51,19 +51,11 @@ class Release:
 
     def install(self, wait=True):
         """Installs it, or changes it to the values that are set now. Returns what Helm printed."""
-        return self._with_values("upgrade", "--install", self.name, str(self.chart), *(["--wait"] if wait else []))
+        return self._with_values("upgrade", "--install", self.name, str(self.chart), *(["--wait", "--timeout=120s"] if wait else []))
 
-    def refuse(self):
-        """Tries to render it. Returns what Helm said; fails if it does not refuse."""
-        try:
-            self._with_values("template", self.name, str(self.chart))
-        except Failure as refused:
-            return str(refused)
-        raise Failure(f"helm renders {json.dumps(self.values)}")
-
-    def dry_run(self):
-        """Has the API server look at it without making it."""
-        self._with_values("upgrade", "--install", self.name, str(self.chart), "--dry-run=server")
+    def render(self):
+        """What Helm makes of the chart, without a cluster."""
+        return self._with_values("template", self.name, str(self.chart))
 
     def helm(self, *arguments, seconds=300):
         """What Helm printed."""

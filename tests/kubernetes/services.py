@@ -43,19 +43,18 @@ def cursor_volume():
 
 
 class Service:
-    """One running service: a container of a pod."""
+    """One running service: a container of a pod. `earlier` are the events that it got in pods before this one."""
 
-    def __init__(self, namespace, pod, container, language):
+    def __init__(self, namespace, pod, container, language, earlier=()):
         self.namespace, self.pod, self.container, self.language = namespace, pod, container, language
+        self.earlier = list(earlier)
 
     def __str__(self):
         return f"{self.language} ({self.pod}/{self.container})"
 
     def events(self):
         """What it has got so far, in the order in which it came."""
-        lines = self.namespace.logs(self.pod, self.container).splitlines()
-        found = (_EVENT.match(line) for line in lines)
-        return [Event(int(line[1]), line[2], line[3], line[4]) for line in found if line]
+        return self.earlier + printed(self.namespace.logs(self.pod, self.container).splitlines())
 
     def await_events(self, ids, seconds=PATIENCE):
         """Until it has got all of these. Returns all that it got."""
@@ -74,6 +73,12 @@ class Service:
             expect(False, f"{self}: after {seconds:g} s {len(missing)} of {len(ids)} events are missing, "
                           f"{missing[:5]}...; it said last:\n{last}")  # fmt: skip
         return got
+
+
+def printed(lines):
+    """The events among the lines that a service has printed."""
+    found = (_EVENT.match(line) for line in lines)
+    return [Event(int(line[1]), line[2], line[3], line[4]) for line in found if line]
 
 
 def expect_delivered(services, ids, seconds=PATIENCE):

@@ -1,6 +1,6 @@
 """Values of the chart's shapes, as the scenarios install them."""
 
-from .images import LANGUAGES
+from .images import LANGUAGES, SERVICES
 
 # What the volumes of a small cluster hold.
 VOLUME = {"persistence": {"size": "512Mi"}}
@@ -32,3 +32,23 @@ def shared(namespace, config=None):
 def identity(subject, **grants):
     """An identity of the relay's for a subject of the cluster's tokens."""
     return {"jwt": [{"issuer": "kubernetes", "subjects": [subject]}], "endpoints": ["smile"], **grants}
+
+
+def sidecar(languages, unix_socket=False, **relay):
+    """Values of the example chart: services in these languages beside a relay that speaks HTTPS itself."""
+    return {
+        "services": [_in_example(language) for language in languages],
+        "smile-relay": {
+            **VOLUME,
+            "endpoints": {"smile": {"existingSecret": "smile-webhook"}},
+            "public": {"behindTlsProxy": False, "tls": {"existingSecret": "public-tls"}},
+            "ingress": {"enabled": False},
+            "grpc": {"unixSocket": {"enabled": unix_socket}},
+            **relay,
+        },
+    }
+
+
+def _in_example(language):
+    place = {"name": "SMILE_RELAY_CURSOR_FILE", "value": f"/var/lib/service/{language}.cursor"}
+    return {"name": language, "image": SERVICES[language], "env": [place]}

@@ -14,28 +14,33 @@ AUDIENCE = "smile-relay"
 
 
 class Stage:
-    """`notes` are what the scenario saw, in lines for whoever reads the output."""
+    """One scenario's. Others may play at the same time."""
 
     def __init__(self, cluster, name, directory):
         self.cluster, self.name = cluster, name
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True)
-        self._namespaces, self._ends = [], []
+        self._namespaces, self._privileged, self._ends = [], [], []
         self._unique = secrets.token_hex(3)
 
     def note(self, line):
         """Says what was seen, at once."""
-        print(f"  {line}", flush=True)
+        print(f"{self.name:<16} {line}", flush=True)
 
-    def namespace(self, suffix="", profile="restricted"):
+    def namespace(self, suffix=""):
         """A new namespace, with what every release needs: the Secret `smile-webhook`, certificates for the relay `relay`, and
         the CAs that sign them as `public-ca` and `grpc-ca`."""
-        made = Namespace(self.cluster, f"smile-relay-{self.name}{suffix}-{self._unique}", profile)
+        made = Namespace(self.cluster, f"smile-relay-{self.name}{suffix}-{self._unique}")
         self._namespaces.append(made)
-        if profile == "restricted":
-            made.secret("smile-webhook", secret=secrets.token_hex(32))
-            for listener in ("public", "grpc"):
-                self.certificate(made, listener)
+        made.secret("smile-webhook", secret=secrets.token_hex(32))
+        for listener in ("public", "grpc"):
+            self.certificate(made, listener)
+        return made
+
+    def privileged_namespace(self):
+        """A new namespace for pods that may do everything. It is there until all others are gone."""
+        made = Namespace(self.cluster, f"smile-relay-{self.name}-node-{self._unique}", "privileged")
+        self._privileged.append(made)
         return made
 
     def certificate(self, namespace, listener, release="relay"):
@@ -77,15 +82,15 @@ class Stage:
 
     def report(self):
         """What the namespaces look like, for a failure."""
-        return "\n".join(f"--- {namespace.name}\n{namespace.report()}" for namespace in self._namespaces)
+        return "\n".join(f"--- {namespace.name}\n{namespace.report()}" for namespace in self._namespaces + self._privileged)
 
     def close(self):
-        """Removes everything."""
+        """Removes everything: first what runs, then what it ran on."""
         for namespace in self._namespaces:
-            namespace.kubectl("delete", "deployments,statefulsets,jobs,pods", "--all", "--grace-period=1", "--wait",
-                              seconds=120)  # fmt: skip
+            namespace.remove_pods()
             volumes.give_back(namespace)
         for end in reversed(self._ends):
             end()
-        for namespace in self._namespaces:
-            self.cluster.kubectl("delete", "namespace", namespace.name, "--wait", seconds=120)
+        names = [namespace.name for namespace in self._namespaces + self._privileged]
+        if names:
+            self.cluster.kubectl("delete", "namespace", *names, "--wait", seconds=120)

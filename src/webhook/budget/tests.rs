@@ -9,8 +9,13 @@ const SHORT: Duration = Duration::from_millis(50);
 
 /// Small part 2 MiB, turn 4 MiB, shared 2 MiB.
 fn budget(timeout: Duration) -> Arc<Budget> {
+    patient(timeout, timeout)
+}
+
+/// The same, in which whoever holds small room waits for `grace` while others wait for it.
+fn patient(timeout: Duration, grace: Duration) -> Arc<Budget> {
     Budget::check(8 * MIB, 4 * MIB).unwrap();
-    Budget::new(8 * MIB, 4 * MIB, timeout)
+    Budget::new(8 * MIB, 4 * MIB, timeout, grace)
 }
 
 fn large(budget: &Arc<Budget>) -> Room {
@@ -103,12 +108,69 @@ async fn waiting_is_bounded_and_leaves_nothing_behind() {
 #[tokio::test]
 async fn one_after_the_other_gives_way() {
     let budget = budget(SHORT);
-    let mut holder = budget.room(Some(1));
+    let (mut holder, mut smaller) = (budget.room(Some(1)), budget.room(Some(1)));
     holder.reserve(SMALL_BODY_BYTES).await.unwrap();
+    smaller.reserve(SMALL_BODY_BYTES / 5).await.unwrap();
     let now = Instant::now();
     assert!(!holder.gives_way(now), "nobody waits");
     budget.small.waiting.fetch_add(1, Relaxed);
     assert!(holder.gives_way(now));
     assert!(!holder.gives_way(now + GIVE_WAY_EVERY / 2), "whoever waits has not had time to take it");
-    assert!(holder.gives_way(now + GIVE_WAY_EVERY));
+    let now = now + GIVE_WAY_EVERY;
+    assert!(smaller.gives_way(now));
+    assert!(!holder.gives_way(now));
+    assert!(holder.gives_way(now + GIVE_WAY_EVERY / 5), "what was given was little");
+}
+
+#[tokio::test]
+async fn who_has_nothing_does_not_wait_for_those_who_hold_room_and_wait() {
+    let budget = patient(LONG, SHORT);
+    // All small room is held by bodies of which each waits for more.
+    let mut hoarders: Vec<_> = (0..256).map(|_| budget.room(None)).collect();
+    for room in &mut hoarders {
+        room.reserve(8 * KIB).await.unwrap();
+    }
+    let hoard = async |mut room: Room| {
+        room.reserve(64 * KIB).await?;
+        Ok::<_, NoRoom>(room)
+    };
+    let hoarding = join_all(hoarders.into_iter().map(hoard));
+    let newcomer = async {
+        tokio::task::yield_now().await;
+        let began = Instant::now();
+        budget.room(Some(700)).reserve(700).await.unwrap();
+        began.elapsed()
+    };
+    let (kept, took) = tokio::join!(hoarding, newcomer);
+    assert!(took < SHORT * 10, "behind all who hoard: {took:?}");
+    // Those who gave way made room for the others.
+    assert_eq!(kept.iter().filter(|kept| kept.is_ok()).count(), 32);
+    drop(kept);
+    assert_eq!(budget.small.free.available_permits(), 2 * MIB);
+    assert_eq!(budget.small.waiting.load(Relaxed), 0);
+}
+
+#[tokio::test]
+async fn small_room_of_those_who_wait_for_large_room_is_given_back_to_who_needs_it() {
+    let budget = patient(LONG, SHORT);
+    let (mut a, mut b) = (large(&budget), large(&budget));
+    a.reserve(2 * MIB).await.unwrap();
+    b.reserve(MIB).await.unwrap();
+    let mover = async || {
+        let mut room = budget.room(None);
+        room.reserve(SMALL_BODY_BYTES).await?;
+        room.reserve(256 * KIB).await
+    };
+    let movers = join_all((0..16).map(|_| mover()));
+    let newcomers = async {
+        sleep(SHORT * 2).await;
+        assert_eq!(budget.small.free.available_permits(), MIB, "nobody else needs it");
+        let mut rooms: Vec<_> = (0..17).map(|_| budget.room(None)).collect();
+        for room in &mut rooms {
+            room.reserve(SMALL_BODY_BYTES).await.unwrap();
+        }
+        drop(a);
+    };
+    let (moved, ()) = tokio::join!(movers, newcomers);
+    assert_eq!(moved.iter().filter(|moved| moved.is_err()).count(), 1);
 }

@@ -1,8 +1,13 @@
 """The scenarios, in the order in which they run. Each is a function that gets a stage."""
 
-from . import load, probes, refused, rotation, shared, small, users
+from . import dry_run, job, load, lock, probes, refusals, refused, rotation, shared, sidecar, small, users
 
 SCENARIOS = {
+    "dry-run": dry_run.every_shape,
+    "refusals": refusals.at_install,
+    "sidecar-socket": sidecar.unix_socket,
+    "sidecar-tcp": sidecar.loopback,
+    "sidecar-job": job.completes,
     "shared": shared.four_languages,
     "shared-refused": refused.tokens,
     "rotation": rotation.under_load,
@@ -11,6 +16,10 @@ SCENARIOS = {
     "users-look": users.looked_at,
     "users-uninstall": users.uninstalled,
     "probes": probes.both_types,
+    "lock": lock.handed_over,
     "load": load.trouble,
     "small": small.limits,
 }
+
+# These measure, or take the node from all others.
+ALONE = {"load", "small"}

@@ -21,10 +21,13 @@ timeoutSeconds: {{ .root.Values.probes.timeoutSeconds }}
 image: {{ include "smile-relay.image" . }}
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 args: [serve, --config, {{ include "smile-relay.etc" . }}/relay.toml]
-{{- with .Values.extraEnv }}
 env:
+  {{- /* As in relay.toml, over which the image's own variable would win. */}}
+  - name: SMILE_RELAY_DATA_DIR
+    value: {{ include "smile-relay.dataDir" . }}/log
+  {{- with .Values.extraEnv }}
   {{- toYaml . | nindent 2 }}
-{{- end }}
+  {{- end }}
 ports:
   - name: public
     containerPort: {{ .Values.public.port }}

@@ -69,15 +69,13 @@ type: Recreate
   value: {{ if .relay.Values.grpc.unixSocket.enabled }}{{ include "smile-relay.grpcListen" .relay }}{{ else }}{{ printf "127.0.0.1:%v" .relay.Values.grpc.port }}{{ end }}
 {{- end -}}
 
-{{/* For `volumeMounts` of the services, with `grpc.unixSocket.enabled`. */}}
+{{/* For `volumeMounts` of the services, beside their own: the socket, or nothing without `grpc.unixSocket.enabled`. */}}
 {{- define "smile-relay.sidecar.volumeMounts" -}}
 {{- include "smile-relay.sidecar.check" . -}}
 {{- if .relay.Values.grpc.unixSocket.enabled -}}
 - name: smile-relay-socket
   mountPath: {{ .relay.Values.grpc.unixSocket.directory }}
   readOnly: true
-{{- else -}}
-[]
 {{- end -}}
 {{- end -}}
 
