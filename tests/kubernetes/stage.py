@@ -68,13 +68,15 @@ class Stage:
         """Has `end` called when the scenario is over and no pod of its namespaces runs any more; the last one first."""
         self._ends.append(end)
 
-    def service(self, namespace, language, release, account=None, name=None):
-        """A service in a pod of its own, which shows the token of its service account over TLS, as started."""
+    def service(self, namespace, language, release, account=None, name=None, token=None):
+        """A service in a pod of its own, as started. Over TLS it shows the token of its service account, or the file `token`
+        of another volume of this name."""
         name = name or f"service-{language}"
         ca = {"name": "grpc-ca", "mountPath": "/ca"}
-        token = {"name": "token", "mountPath": "/token", "readOnly": True}
-        made = container(name, language, release.grpc_address, "/ca/ca.crt", "/token/token", [ca, token])
-        held = [cursor_volume(), {"name": "grpc-ca", "configMap": {"name": "grpc-ca"}}, token_volume("token", AUDIENCE)]
+        mounted = {"name": "token", "mountPath": "/token", "readOnly": True}
+        made = container(name, language, release.grpc_address, "/ca/ca.crt", "/token/token", [ca, mounted])
+        token = token or token_volume("token", AUDIENCE)
+        held = [cursor_volume(), {"name": "grpc-ca", "configMap": {"name": "grpc-ca"}}, token]
         namespace.apply(pod(name, made, volumes=held, account=account or name, restart="Always", grace=5))
         return Service(namespace, name, name, language)
 
