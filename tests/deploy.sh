@@ -18,8 +18,8 @@ trap 'rm -rf "$work"' EXIT
 fail() { echo "FAILED: $*" >&2; exit 1; }
 chart=deploy/helm/smile-relay
 
-echo "--- Dockerfile"
-hadolint deploy/Dockerfile
+echo "--- Dockerfiles"
+hadolint deploy/Dockerfile tests/kubernetes/images/*.Dockerfile
 
 echo "--- chart: lint"
 lint() { # chart, options... Helm reports also what it meets on the way and then takes for no error.

@@ -1,6 +1,7 @@
 """Runs the scenarios, and says what each saw."""
 
 import argparse
+import concurrent.futures
 import contextlib
 import os
 import shutil
@@ -31,6 +32,7 @@ def main():
     made = argparse.ArgumentParser(prog="tests/kubernetes.sh", description=__doc__)
     made.add_argument("--only", default="", metavar="SCENARIO,...",
                       help=f"those that begin so; there are: {', '.join(scenarios.SCENARIOS)}")  # fmt: skip
+    made.add_argument("--jobs", type=int, default=3, help="so many at a time, but for those that need the node to themselves")
     made.add_argument("--no-load", action="store_true", help="the images are on the cluster's nodes already")
     made.add_argument("--keep", action="store_true", help="leave the namespaces of what failed as they are")
     arguments = made.parse_args()
@@ -46,12 +48,26 @@ def main():
         _load()
     directory = tempfile.mkdtemp(prefix="kubernetes-")
     try:
-        failed = [name for name, scenario in played.items() if not _play(cluster, name, scenario, directory, arguments.keep)]
+        failed = _play_all(cluster, played, directory, arguments)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     if failed:
         raise SystemExit(f"FAILED: {', '.join(failed)}")
     print("all passed")
+
+
+def _play_all(cluster, played, directory, arguments):
+    """Runs the scenarios, several at a time where they may: most of them wait. Returns the names of those that failed."""
+    together = [name for name in played if name not in scenarios.ALONE]
+    alone = [name for name in played if name in scenarios.ALONE]
+
+    def play(name):
+        return _play(cluster, name, played[name], directory, arguments.keep)
+
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        went = dict(zip(together, pool.map(play, together), strict=True))
+    went.update((name, play(name)) for name in alone)
+    return [name for name in played if not went[name]]
 
 
 def _load():
@@ -65,7 +81,6 @@ def _load():
 
 def _play(cluster, name, scenario, directory, keep):
     """Runs one scenario. Returns whether it went well."""
-    print(f"{name}", flush=True)
     began = time.monotonic()
     problem = None
     stage = Stage(cluster, name, f"{directory}/{name}")
@@ -76,14 +91,14 @@ def _play(cluster, name, scenario, directory, keep):
     except Exception:
         problem = traceback.format_exc()
     if problem:
-        print(f"  FAILED: {problem}\n{_report(stage)}", flush=True)
+        stage.note(f"FAILED: {problem}\n{_report(stage)}")
     if not (problem and keep):
         try:
             stage.close()
         except Failure as failure:
             problem = problem or str(failure)
-            print(f"  FAILED to clean up: {failure}")
-    print(f"{name}: {'FAILED' if problem else 'ok'} after {time.monotonic() - began:.1f} s", flush=True)
+            stage.note(f"FAILED to clean up: {failure}")
+    stage.note(f"{'FAILED' if problem else 'ok'} after {time.monotonic() - began:.1f} s")
     return not problem
 
 

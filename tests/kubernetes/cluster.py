@@ -6,6 +6,8 @@ import subprocess
 
 from polyglot.waiting import PATIENCE, Failure, eventually
 
+from .manifests import secret, tls_secret
+
 # A pod has to be fetched, scheduled, mounted and started on a machine that does everything else as well.
 START = 120.0
 
@@ -78,12 +80,11 @@ class Namespace:
 
     def secret(self, name, **entries):
         """A Secret with these entries, which are text."""
-        self._keep("Secret", name, {"stringData": entries})
+        self.apply(secret(name, **entries))
 
     def tls_secret(self, name, identity):
         """A Secret of the type that certificates have."""
-        data = {"tls.crt": identity.certificate.read_text(), "tls.key": identity.key.read_text()}
-        self._keep("Secret", name, {"type": "kubernetes.io/tls", "stringData": data})
+        self.apply(tls_secret(name, identity))
 
     def config_map(self, name, **entries):
         self._keep("ConfigMap", name, {"data": entries})

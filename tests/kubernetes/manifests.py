@@ -1,4 +1,4 @@
-"""Pods as the profile `restricted` admits them."""
+"""Pods as the profile `restricted` admits them, and what they mount."""
 
 USER = 65532
 
@@ -40,6 +40,17 @@ RESTRICTED = {
 }
 # The images are on the node: there is nowhere to fetch them from.
 PINNED = {"imagePullPolicy": "IfNotPresent", "securityContext": RESTRICTED}
+
+
+def secret(name, **entries):
+    """A Secret with these entries, which are text."""
+    return {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}, "stringData": entries}
+
+
+def tls_secret(name, identity):
+    """A Secret of the type that certificates have."""
+    data = {"tls.crt": identity.certificate.read_text(), "tls.key": identity.key.read_text()}
+    return {**secret(name, **data), "type": "kubernetes.io/tls"}
 
 
 def token_volume(name, audience, seconds=3600):

@@ -14,7 +14,7 @@ AUDIENCE = "smile-relay"
 
 
 class Stage:
-    """`notes` are what the scenario saw, in lines for whoever reads the output."""
+    """One scenario's. Others may play at the same time."""
 
     def __init__(self, cluster, name, directory):
         self.cluster, self.name = cluster, name
@@ -25,7 +25,7 @@ class Stage:
 
     def note(self, line):
         """Says what was seen, at once."""
-        print(f"  {line}", flush=True)
+        print(f"{self.name:<16} {line}", flush=True)
 
     def namespace(self, suffix=""):
         """A new namespace, with what every release needs: the Secret `smile-webhook`, certificates for the relay `relay`, and
@@ -45,29 +45,38 @@ class Stage:
 
     def certificate(self, namespace, listener, release="relay"):
         """A new CA and a certificate by it for a listener of the release, put in the Secret LISTENER-tls, and the CA
-        in a ConfigMap and a Secret LISTENER-ca. Returns the authority."""
-        directory = self.directory / f"{namespace.name}-{listener}-{secrets.token_hex(2)}"
-        directory.mkdir()
-        authority = Authority(directory)
-        service = f"{release}-smile-relay" + ("-public" if listener == "public" else "")
-        names = [f"DNS:{service}.{namespace.name}.svc", f"DNS:{service}", "DNS:localhost", "IP:127.0.0.1"]
-        namespace.tls_secret(f"{listener}-tls", authority.sign(*names))
+        in a ConfigMap and a Secret LISTENER-ca. Returns the CA."""
+        authority = self.authority(f"{namespace.name}-{listener}")
+        namespace.tls_secret(f"{listener}-tls", authority.sign(*self.names(namespace, listener, release)))
         trusted = {"ca.crt": authority.certificate.read_text()}
         namespace.config_map(f"{listener}-ca", **trusted)
         namespace.secret(f"{listener}-ca", **trusted)
         return authority
 
+    def names(self, namespace, listener, release="relay"):
+        """The names that a listener of the release is called by."""
+        service = f"{release}-smile-relay" + ("-public" if listener == "public" else "")
+        return [f"DNS:{service}.{namespace.name}.svc", f"DNS:{service}", "DNS:localhost", "IP:127.0.0.1"]
+
+    def authority(self, name):
+        """A new CA, with a directory of its own."""
+        directory = self.directory / f"{name}-{secrets.token_hex(2)}"
+        directory.mkdir()
+        return Authority(directory)
+
     def at_end(self, end):
         """Has `end` called when the scenario is over and no pod of its namespaces runs any more; the last one first."""
         self._ends.append(end)
 
-    def service(self, namespace, language, release, account=None, name=None):
-        """A service in a pod of its own, which shows the token of its service account over TLS, as started."""
+    def service(self, namespace, language, release, account=None, name=None, token=None):
+        """A service in a pod of its own, as started. Over TLS it shows the token of its service account, or the file `token`
+        of another volume of this name."""
         name = name or f"service-{language}"
         ca = {"name": "grpc-ca", "mountPath": "/ca"}
-        token = {"name": "token", "mountPath": "/token", "readOnly": True}
-        made = container(name, language, release.grpc_address, "/ca/ca.crt", "/token/token", [ca, token])
-        held = [cursor_volume(), {"name": "grpc-ca", "configMap": {"name": "grpc-ca"}}, token_volume("token", AUDIENCE)]
+        mounted = {"name": "token", "mountPath": "/token", "readOnly": True}
+        made = container(name, language, release.grpc_address, "/ca/ca.crt", "/token/token", [ca, mounted])
+        token = token or token_volume("token", AUDIENCE)
+        held = [cursor_volume(), {"name": "grpc-ca", "configMap": {"name": "grpc-ca"}}, token]
         namespace.apply(pod(name, made, volumes=held, account=account or name, restart="Always", grace=5))
         return Service(namespace, name, name, language)
 

@@ -27,12 +27,14 @@ class Authority:
             "-keyout", self._key, "-out", self.certificate,
         )  # fmt: skip
 
-    def sign(self, *names):
-        """A server's identity for these names, written as openssl does: DNS:localhost, IP:127.0.0.1."""
-        identity = Identity(self._directory / "server.pem", self._directory / "server.key")
-        request, extensions = self._directory / "server.csr", self._directory / "server.ext"
-        extensions.write_text(f"subjectAltName={','.join(names)}\nextendedKeyUsage=serverAuth\n")
-        _openssl("req", *_NEW_KEY, "-subj", "/CN=relay", "-keyout", identity.key, "-out", request)
+    def sign(self, *names, usage="serverAuth"):
+        """An identity for these names, written as openssl does: DNS:localhost, IP:127.0.0.1. A server's, or a client's
+        (`clientAuth`)."""
+        role = usage.removesuffix("Auth")
+        identity = Identity(self._directory / f"{role}.pem", self._directory / f"{role}.key")
+        request, extensions = self._directory / f"{role}.csr", self._directory / f"{role}.ext"
+        extensions.write_text(f"subjectAltName={','.join(names)}\nextendedKeyUsage={usage}\n")
+        _openssl("req", *_NEW_KEY, "-subj", f"/CN={role}", "-keyout", identity.key, "-out", request)
         _openssl(
             "x509", "-req", "-in", request, "-CA", self.certificate, "-CAkey", self._key, "-CAcreateserial",
             "-days", "2", "-extfile", extensions, "-out", identity.certificate,

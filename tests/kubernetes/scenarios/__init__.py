@@ -1,6 +1,6 @@
 """The scenarios, in the order in which they run. Each is a function that gets a stage."""
 
-from . import dry_run, job, load, lock, probes, refusals, shared, sidecar, small, users
+from . import dry_run, job, load, lock, probes, refusals, refused, rotation, shared, sidecar, small, users
 
 SCENARIOS = {
     "dry-run": dry_run.every_shape,
@@ -9,6 +9,8 @@ SCENARIOS = {
     "sidecar-tcp": sidecar.loopback,
     "sidecar-job": job.completes,
     "shared": shared.four_languages,
+    "shared-refused": refused.tokens,
+    "rotation": rotation.under_load,
     "users-by-hand": users.by_hand,
     "users-helm-test": users.helm_test_fails,
     "users-look": users.looked_at,
@@ -18,3 +20,6 @@ SCENARIOS = {
     "load": load.trouble,
     "small": small.limits,
 }
+
+# These measure, or take the node from all others.
+ALONE = {"load", "small"}

@@ -44,6 +44,7 @@ def trouble(stage):
     scene.play("node-drained", scene.drain, ends_well=True)
     scene.play("killed", lambda: scene.kill(node))
     scene.play("volume-full", lambda: scene.fill(volume))
+    scene.draining.result()
 
 
 class Scene:
@@ -51,7 +52,8 @@ class Scene:
 
     def __init__(self, stage, namespace, release, subscribed):
         self.stage, self.namespace, self.release, self.services = stage, namespace, release, subscribed
-        self.sent, self.sender = [], None
+        self.sent, self.sender, self.draining = [], None, None
+        self._pool = concurrent.futures.ThreadPoolExecutor()
 
     def play(self, name, trouble, ends_well=False):
         """Brings one trouble over the relay while webhooks arrive, and looks at what came of them. A relay that `ends_well`
@@ -113,13 +115,12 @@ class Scene:
         before = self.pod_id()
         name = self.namespace.pod(self.release.pod)["spec"]["nodeName"]
         chosen = f"--pod-selector=statefulset.kubernetes.io/pod-name={self.release.pod}"
-        with concurrent.futures.ThreadPoolExecutor() as pool:
-            draining = pool.submit(self.namespace.kubectl, "drain", name, chosen, "--timeout=60s", seconds=70)
-            try:
-                self.await_other_pod(before)
-            finally:
-                self.namespace.kubectl("uncordon", name)
-            draining.result()
+        # It goes on looking for long after the pod has gone.
+        self.draining = self._pool.submit(self.namespace.kubectl, "drain", name, chosen, "--timeout=60s", seconds=70)
+        try:
+            self.await_other_pod(before)
+        finally:
+            self.namespace.kubectl("uncordon", name)
 
     def kill(self, node):
         """The process alone: the kubelet starts the container again, in the same pod."""
