@@ -60,10 +60,12 @@ class Cluster:
 
 
 class Namespace:
-    """A namespace of the test's own, which enforces a pod security profile."""
+    """A namespace of the test's own, which enforces a pod security profile; or one that is made later, by somebody else."""
 
     def __init__(self, cluster, name, profile="restricted"):
         self.cluster, self.name = cluster, name
+        if not profile:
+            return
         labels = {f"pod-security.kubernetes.io/{mode}": profile for mode in ("enforce", "warn", "audit")}
         cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}})
 

@@ -37,6 +37,12 @@ class Stage:
             self.certificate(made, listener)
         return made
 
+    def later_namespace(self):
+        """A namespace that the scenario makes itself, by the name that this one has."""
+        made = Namespace(self.cluster, f"smile-relay-{self.name}-{self._unique}", profile=None)
+        self._namespaces.append(made)
+        return made
+
     def privileged_namespace(self):
         """A new namespace for pods that may do everything. It is there until all others are gone."""
         made = Namespace(self.cluster, f"smile-relay-{self.name}-node-{self._unique}", "privileged")
@@ -93,4 +99,4 @@ class Stage:
             end()
         names = [namespace.name for namespace in self._namespaces + self._privileged]
         if names:
-            self.cluster.kubectl("delete", "namespace", *names, "--wait", seconds=120)
+            self.cluster.kubectl("delete", "namespace", *names, "--ignore-not-found", "--wait", seconds=120)

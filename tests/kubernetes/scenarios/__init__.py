@@ -1,6 +1,6 @@
 """The scenarios, in the order in which they run. Each is a function that gets a stage."""
 
-from . import dry_run, job, load, lock, probes, refusals, refused, rotation, shared, sidecar, small, users
+from . import dry_run, job, load, lock, pages, probes, refusals, refused, rotation, shared, sidecar, small, users
 
 SCENARIOS = {
     "dry-run": dry_run.every_shape,
@@ -15,6 +15,8 @@ SCENARIOS = {
     "users-helm-test": users.helm_test_fails,
     "users-look": users.looked_at,
     "users-uninstall": users.uninstalled,
+    "readme": pages.readme,
+    "readme-shared": pages.shared,
     "probes": probes.both_types,
     "lock": lock.handed_over,
     "load": load.trouble,
