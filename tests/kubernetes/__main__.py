@@ -13,7 +13,7 @@ import time
 import traceback
 
 from polyglot import choice
-from polyglot.waiting import Failure
+from .waiting import Failure
 
 from . import images, scenarios
 from .cluster import Cluster

@@ -4,7 +4,7 @@ import pathlib
 import shutil
 import subprocess
 
-from polyglot.waiting import expect
+from .waiting import expect
 
 ROOT = pathlib.Path(__file__).parents[2]
 EXAMPLE = "deploy/helm/examples/service"

@@ -4,7 +4,7 @@ import datetime
 import json
 import subprocess
 
-from polyglot.waiting import PATIENCE, Failure, eventually
+from .waiting import PATIENCE, Failure, eventually
 
 from .manifests import secret, tls_secret
 

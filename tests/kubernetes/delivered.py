@@ -6,7 +6,7 @@ Each pod has a time of its own for that, so no other pod could tell. Times are t
 import json
 import tempfile
 
-from polyglot.waiting import eventually
+from .waiting import eventually
 
 from .images import SERVICES
 from .manifests import RESTRICTED

@@ -2,7 +2,7 @@
 
 import subprocess
 
-from polyglot.waiting import PATIENCE, Failure
+from .waiting import PATIENCE, Failure
 
 from .cluster import instant
 

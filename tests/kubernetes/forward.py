@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import urllib.request
 
-from polyglot.waiting import eventually
+from .waiting import eventually
 
 _FORWARDING = re.compile(r"Forwarding from 127\.0\.0\.1:(\d+)")
 

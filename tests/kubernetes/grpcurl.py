@@ -3,7 +3,7 @@
 import json
 import subprocess
 
-from polyglot.waiting import Failure
+from .waiting import Failure
 
 
 class Grpcurl:

@@ -5,7 +5,7 @@ import json
 import subprocess
 import time
 
-from polyglot.waiting import expect
+from .waiting import expect
 
 NAME = "https://issuer.test"
 

@@ -2,7 +2,7 @@
 
 import json
 
-from polyglot.waiting import expect
+from .waiting import expect
 
 from .images import SERVICES
 

@@ -4,7 +4,7 @@ import pathlib
 import re
 from typing import NamedTuple
 
-from polyglot.waiting import expect
+from .waiting import expect
 
 ROOT = pathlib.Path(__file__).parents[2]
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

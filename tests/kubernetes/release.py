@@ -5,7 +5,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from polyglot.waiting import Failure, expect
+from .waiting import Failure, expect
 
 CHART = pathlib.Path(__file__).parents[2] / "deploy/helm/smile-relay"
 IMAGE, TAG = "localhost/smile-relay", "test"

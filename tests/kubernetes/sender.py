@@ -2,7 +2,7 @@
 
 import json
 
-from polyglot.waiting import Failure, eventually
+from .waiting import Failure, eventually
 
 from .images import SENDER
 from .manifests import pod

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from polyglot.waiting import PATIENCE, eventually, expect
+from .waiting import PATIENCE, eventually, expect
 
 from .images import SERVICES
 from .manifests import PINNED

@@ -1,6 +1,6 @@
 """Claims that are given back: a volume that its cluster does not delete with its claim is emptied, and free again."""
 
-from polyglot.waiting import eventually
+from .waiting import eventually
 
 from .manifests import pod
 from .images import SERVICES

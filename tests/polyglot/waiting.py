@@ -10,15 +10,15 @@ class Failure(Exception):
     """A promise that was not kept, in words for the person who reads the test's output."""
 
 
-def eventually(what, condition, seconds=PATIENCE):
-    """Asks `condition` again and again until it gives something true, and returns that."""
+def eventually(what, condition, seconds=PATIENCE, step=0.01):
+    """Asks `condition` again and again, `step` seconds apart, until it gives something true, and returns that."""
     deadline = time.monotonic() + seconds
     while True:
         if value := condition():
             return value
         if time.monotonic() > deadline:
             raise Failure(f"waited {seconds:g} s until {what}")
-        time.sleep(0.01)
+        time.sleep(step)
 
 
 def let_pass(seconds):

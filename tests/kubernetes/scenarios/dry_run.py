@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from polyglot.waiting import expect
+from ..waiting import expect
 
 from .. import charts
 from ..release import CHART, Release

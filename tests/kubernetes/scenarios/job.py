@@ -3,7 +3,7 @@
 import json
 import secrets
 
-from polyglot.waiting import Failure, eventually, expect
+from ..waiting import Failure, eventually, expect
 
 from .. import charts, services, shapes
 from ..images import SERVICES

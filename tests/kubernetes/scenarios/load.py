@@ -6,7 +6,7 @@ After each trouble every webhook has to be with every service, once and in one o
 
 import concurrent.futures
 
-from polyglot.waiting import eventually, expect
+from ..waiting import eventually, expect
 
 from .. import services, shapes
 from ..images import LANGUAGES

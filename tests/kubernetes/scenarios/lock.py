@@ -2,7 +2,7 @@
 
 import json
 
-from polyglot.waiting import eventually, expect
+from ..waiting import eventually, expect
 
 from .. import shapes
 from ..release import Release, merged

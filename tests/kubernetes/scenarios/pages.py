@@ -10,7 +10,7 @@ import shlex
 import socket
 import subprocess
 
-from polyglot.waiting import Failure, eventually, expect
+from ..waiting import Failure, eventually, expect
 
 from ..images import RELAY, SERVICES
 from ..page import ROOT, File, followed

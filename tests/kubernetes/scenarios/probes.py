@@ -1,6 +1,6 @@
 """Probes by gRPC and by exec: a relay becomes ready, and stops being so for the right reason."""
 
-from polyglot.waiting import eventually, expect
+from ..waiting import eventually, expect
 
 from .. import shapes
 from ..release import Release, merged

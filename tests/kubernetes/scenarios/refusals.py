@@ -1,6 +1,6 @@
 """What the chart refuses is refused by `helm install`, with the value and a way out, and nothing is made."""
 
-from polyglot.waiting import Failure, expect
+from ..waiting import Failure, expect
 
 from .. import charts, shapes
 from ..release import Release, merged

@@ -6,7 +6,7 @@ has expired is of an issuer of the test's own, which the relay trusts beside the
 
 import json
 
-from polyglot.waiting import eventually, expect
+from ..waiting import eventually, expect
 
 from .. import shapes
 from ..forward import forwarded, metrics

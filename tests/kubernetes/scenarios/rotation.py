@@ -7,7 +7,7 @@ import secrets
 import ssl
 import time
 
-from polyglot.waiting import eventually, expect
+from ..waiting import eventually, expect
 
 from .. import services, shapes
 from ..delivered import Delivered

@@ -3,7 +3,7 @@ what becomes of the services when the relay's container ends alone."""
 
 import json
 
-from polyglot.waiting import eventually, expect
+from ..waiting import eventually, expect
 
 from .. import charts, services, shapes
 from ..cluster import instant

@@ -3,7 +3,7 @@
 import json
 import threading
 
-from polyglot.waiting import eventually, expect
+from ..waiting import eventually, expect
 
 from .. import services, shapes
 from ..images import RELAY

@@ -2,7 +2,7 @@
 
 import json
 
-from polyglot.waiting import Failure, eventually, expect
+from ..waiting import Failure, eventually, expect
 
 from .. import shapes
 from ..forward import forwarded, parsed
