@@ -1,4 +1,4 @@
-"""What people who use Kubernetes reach for: helm test, port-forward and grpcurl, logs, metrics, uninstall and install."""
+"""What people who use Kubernetes reach for: helm test, port-forward and grpcurl, logs, metrics, uninstall."""
 
 import json
 
@@ -29,7 +29,7 @@ def by_hand(stage):
         streamed = grpcurl.events()
         expect([got["id"] for got in streamed] == [event], f"Subscribe streams {streamed}, and helm test sent {event}")
         [listed] = grpcurl.call("ListEvents", page_size=10)
-        expect([got["id"] for got in listed["events"]] == [event], f"ListEvents lists {listed}, and helm test sent {event}")
+        expect([got["id"] for got in listed["events"]] == [event], f"ListEvents lists {listed}, helm test sent {event}")
         forged = _grpcurl(namespace, release, port, authority, audience="another")
         _expect_refused(lambda: forged.events(), "Unauthenticated")
     stage.note(f"helm test sent {event} and saw it; so did grpcurl, through a forwarded port, with a token by kubectl")
@@ -48,8 +48,9 @@ def _tested(release):
     said = release.helm("test", release.name, "--logs", "--timeout=120s")
     uid = release.namespace.pod(f"{release.full_name}-test")["metadata"]["uid"]
     streamed = [json.loads(line) for line in said.splitlines() if line.startswith('{"')]
-    expect([event["id"] for event in streamed if event["id"] == f"helm-test-{uid}"], f"helm test shows no event helm-test-{uid}:\n{said}")
-    return f"helm-test-{uid}"
+    event = f"helm-test-{uid}"
+    expect(event in [each["id"] for each in streamed], f"helm test shows no event {event}:\n{said}")
+    return event
 
 
 def _grpcurl(namespace, release, port, authority, audience=AUDIENCE):
@@ -101,7 +102,8 @@ def looked_at(stage):
     namespace.apply(pod("prometheus", made))
     namespace.await_phase("prometheus", "Succeeded")
     scraped = parsed(namespace.logs("prometheus"))
-    stored = sum(value for name, value in scraped.items() if name.startswith("smile_relay_webhooks_total") and 'result="stored"' in name)
+    webhooks = {name: value for name, value in scraped.items() if name.startswith("smile_relay_webhooks_total")}
+    stored = sum(value for name, value in webhooks.items() if 'result="stored"' in name)
     expect(scraped.get("smile_relay_ready") == 1 and stored == 1, f"{url} says {scraped}")
     stage.note(f"{len(records)} lines of JSON in the log; {len(scraped)} series at {url}")
 
@@ -113,8 +115,8 @@ def uninstalled(stage):
     before = [_tested(release), _tested(release)]
     said = release.uninstall()
     eventually("the relay's pod is gone", lambda: not namespace.pod(release.pod))
-    [claim] = namespace.get("pvc")["items"]
-    name = claim["metadata"]["name"]
+    name = f"{release.full_name}-log"
+    expect(namespace.get("pvc", name), f"helm uninstall removed the claim {name}: {said}")
     expect(name in said, f"helm uninstall does not name the claim {name}: {said}")
     notes = release.install()
     expect(f"delete pvc {name}" in notes, f"the notes do not say how to remove the claim {name}:\n{notes}")
@@ -123,4 +125,5 @@ def uninstalled(stage):
         streamed = [(event["sequence"], event["id"]) for event in _grpcurl(namespace, release, port, authority).events()]
     expected = [(str(place), event) for place, event in enumerate([*before, after], 1)]
     expect(streamed == expected, f"after the new install {streamed} is streamed, expected {expected}")
-    stage.note(f"helm uninstall said: {' '.join(said.split())}; installed again, it streams {len(streamed)} events, {len(before)} of before")
+    said = " ".join(said.split())
+    stage.note(f"helm uninstall said: {said}; installed again, it streams {len(streamed)} events, {len(before)} of before")
