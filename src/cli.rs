@@ -97,6 +97,8 @@ pub enum CliError {
     #[error(transparent)]
     Follow(#[from] tail::follow::FollowError),
     #[error(transparent)]
+    TooFew(#[from] tail::TooFew),
+    #[error(transparent)]
     Place(#[from] tail::place::PlaceError),
     #[error(transparent)]
     Get(#[from] events::get::GetError),

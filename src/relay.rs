@@ -89,6 +89,7 @@ pub struct Relay {
     admin: Listener,
     certificates: Certificates,
     readiness: Readiness,
+    began: Instant,
 }
 
 impl Relay {
@@ -100,11 +101,11 @@ impl Relay {
         Certificates::load(config).map(drop)
     }
 
-    /// Loads certificates and binds all sockets. Nothing is served yet.
+    /// Loads certificates and binds all sockets. Nothing is served yet. The start counts from when it `began`.
     ///
     /// # Errors
     /// Names the flag.
-    pub async fn bind(config: Config) -> Result<Self, RelayError> {
+    pub async fn bind(config: Config, began: Instant) -> Result<Self, RelayError> {
         let certificates = Certificates::load(&config)?;
         let bind = async |flag, address: &net::Address| {
             Listener::bind(address, config.grpc_unix_mode).await.map_err(|source| RelayError::Bind { flag, source })
@@ -118,7 +119,7 @@ impl Relay {
         for flag in &config.insecure {
             tracing::warn!(flag, "a protection is given up");
         }
-        let relay = Self { public, grpc, admin, certificates, readiness: Readiness::not_yet(STARTING), config };
+        let relay = Self { public, grpc, admin, certificates, readiness: Readiness::not_yet(STARTING), began, config };
         let say = |listener, address: &net::Address| tracing::info!(listener, %address, "listening");
         say("public", relay.public_address());
         relay.grpc_addresses().for_each(|address| say("grpc", address));
@@ -146,7 +147,7 @@ impl Relay {
     /// # Errors
     /// If the log can't be opened, or has failed.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), RelayError> {
-        let Self { config, public, grpc, admin, certificates, readiness } = self;
+        let Self { config, public, grpc, admin, certificates, readiness, began } = self;
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
         let scrape = Scrape::new(registry, readiness.clone(), certificates.shown());
@@ -217,7 +218,7 @@ impl Relay {
 
         readiness.set(STARTING, false);
         let reporting = tokio::spawn(report_health(health, readiness.watch()));
-        tracing::info!("ready");
+        tracing::info!(took = ?began.elapsed(), "ready");
         let failed = serve_until(&shutdown, log.health(), &readiness).await;
 
         readiness.set(DRAINING, true);

@@ -163,6 +163,11 @@ async fn tail_without_following_prints_what_the_log_holds() {
     assert_eq!(ids(&tail(&["--json", "--since=2999-01-01T00:00:00Z"]).lines()), Vec::<String>::new());
     let cursor = json(all.lines()[1])["cursor"].as_str().unwrap().to_owned();
     assert_eq!(ids(&tail(&["--json", &format!("--after={cursor}")]).lines()), ["c"]);
+    assert_eq!(ids(&tail(&["--json", "--count=2"]).lines()), ["a", "b"]);
+    assert_eq!(ids(&tail(&["--json", "--count=2", "--user=u-1"]).lines()), ["a", "c"]);
+    let too_few = of(&relay, &["tail", "--no-follow", "--json", "--count=2", "--type=NEW"]);
+    assert_eq!((too_few.code, ids(&too_few.lines())), (Some(1), vec!["c".to_owned()]), "{too_few:#?}");
+    assert!(too_few.stderr.contains("error: 1 of 2 events"), "{too_few:#?}");
     let raw = tail(&["--raw"]);
     let bodies = ["a", "b", "c"].iter().zip(["USER_CREATED", "TASK_STARTED", "NEW"]).zip(["u-1", "u-2", "u-1"]);
     let bodies: Vec<_> = bodies.map(|((id, type_name), user)| body_of(id, type_name, user)).collect();
@@ -244,8 +249,18 @@ async fn a_named_tail_prints_each_event_once_over_restarts_of_either_side() {
         printed.ends_with(&["11".to_owned()]) && ["9", "10", "11"].map(str::to_owned).ends_with(&printed),
         "{printed:?}"
     );
+    // It goes on after what it was told to end with, and ends as soon as that has come.
+    for id in ["12", "13", "14"] {
+        send(&relay, id).await;
+    }
+    assert_eq!(ids(&finish(&mut tail(&["--no-follow", "--count=1"]), b"").ok().lines()), ["12"]);
+    assert_eq!(ids(&finish(&mut tail(&["--count=2"]), b"").ok().lines()), ["13", "14"]);
+    let mut counting = Running::start(&mut tail(&["--count=1"]));
+    counting.until_said("Ready");
+    send(&relay, "15").await;
+    assert_eq!((ids(&counting.until_lines(1)), counting.until_exit()), (vec!["15".to_owned()], Some(0)));
     // A start that is given comes first.
-    assert_eq!(finish(&mut tail(&["--no-follow", "--from-start"]), b"").ok().lines().len(), 12);
+    assert_eq!(finish(&mut tail(&["--no-follow", "--from-start"]), b"").ok().lines().len(), 16);
     // Another log is not taken for this one.
     drop(relay);
     let elsewhere = Place::default();

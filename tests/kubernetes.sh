@@ -5,7 +5,7 @@
 #   tests/kubernetes.sh --only shared,rotation   # some
 #
 # Needs KUBECONFIG of a cluster with one node that may be filled, drained and killed (kind, minikube), whose default
-# StorageClass has three volumes of 512 MiB; kubectl, helm, openssl, grpcurl and Python 3.11. The images are those that
+# StorageClass has five volumes of 512 MiB; kubectl, helm, openssl, grpcurl and Python 3.11. The images are those that
 # tests/kubernetes/images.sh builds; LOAD_IMAGE puts one on the node ("kind load docker-image" if it is not set).
 set -euo pipefail
 export PYTHONDONTWRITEBYTECODE=1

@@ -7,6 +7,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::Args;
 use faster_hex::hex_string;
+use tokio::time::Instant;
 
 use super::{
     CliError,
@@ -72,7 +73,7 @@ pub async fn run(args: DemoArgs) -> Result<(), CliError> {
         data_dir: Some(args.data_dir.clone().unwrap_or_else(|| temporary.0.join("log"))),
         ..Settings::default()
     };
-    let relay = Relay::bind(config::check(&settings)?).await?;
+    let relay = Relay::bind(config::check(&settings)?, Instant::now()).await?;
     let public = relay.public_address().to_string();
     let grpc = relay.grpc_addresses().next().map(ToString::to_string).unwrap_or_default();
     let certificate = temporary.0.join("certificate.pem");

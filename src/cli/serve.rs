@@ -1,7 +1,10 @@
 //! `serve`: the relay itself, until it is asked to end.
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::CliError;
@@ -43,13 +46,14 @@ pub struct ServeArgs {
 /// # Errors
 /// If the configuration can't be used, something is in the way, or the log has failed.
 pub async fn run(args: ServeArgs) -> Result<(), CliError> {
+    let began = Instant::now();
     let settings = config::load(args.settings.clone())?;
     logs::start(settings.log_format, settings.log_level.as_deref().unwrap_or("info"))?;
     let mut config = config::check(&settings)?;
     config.level_file = LevelFile::of(&args.settings, &settings);
     raise_file_limit();
     let shutdown = shutdown_on_signals()?;
-    Relay::bind(config).await?.run(shutdown).await?;
+    Relay::bind(config, began).await?.run(shutdown).await?;
     Ok(())
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Promises: every event that passes the filter is printed, in the log's order, across any loss of the connection.
 //! Nothing is printed twice in one run. With `--name`, an event counts as read once it is printed and flushed: after a
-//! kill at the wrong moment it is printed again, never skipped.
+//! kill at the wrong moment it is printed again, never skipped. With `--no-follow` and `--count`,
+//! success means that so many were printed.
 
-use std::path::PathBuf;
+use std::{num::NonZeroU64, ops::ControlFlow, path::PathBuf};
 
 use clap::Args;
 
@@ -31,6 +32,7 @@ Examples:
   smile-relay tail --since 1h --type ACCOUNT_FAILED     the last hour's failures, and those to come
   smile-relay tail --no-follow --json | jq .typeName    all that the log holds, for a program
   smile-relay tail --name audit --json >> audit.jsonl   goes on where it was, each time
+  smile-relay tail --no-follow --count 1 --user u-1     fails if the log holds no event of this user
 
 If the connection is lost, it is made again as often as it takes, and nothing is missed. Only if the
 relay can't be reached at the very start, tail ends at once, as then the address may be wrong; with
@@ -45,6 +47,9 @@ pub struct TailArgs {
     /// End with the newest event there is, instead of waiting for more; starts with the oldest unless told otherwise
     #[arg(long)]
     pub no_follow: bool,
+    /// End after so many events; with --no-follow, fail if there are fewer
+    #[arg(long, value_name = "N")]
+    pub count: Option<NonZeroU64>,
     /// Remember under this name what was printed, and go on from there next time; a start given as well comes first
     ///
     /// The place is kept in $XDG_STATE_HOME/smile-relay/cursors/, or in ~/.local/state/smile-relay/cursors/.
@@ -66,8 +71,16 @@ pub struct TailArgs {
     pub client: ClientArgs,
 }
 
+/// Fewer events than `--count` asks for, where no more are waited for.
+#[derive(Debug, thiserror::Error)]
+#[error("{seen} of {count} events: there are no more that pass the filter; without --no-follow, tail waits for them")]
+pub struct TooFew {
+    seen: u64,
+    count: u64,
+}
+
 /// # Errors
-/// If the relay refuses for good, or what was read can't be printed or remembered.
+/// If the relay refuses for good, there are too few events, or what was read can't be printed or remembered.
 pub async fn run(args: &TailArgs) -> Result<(), CliError> {
     until_stopped(tail(args, Printer::stdout(args.form.form()))).await
 }
@@ -102,6 +115,7 @@ pub async fn tail(args: &TailArgs, mut printer: Printer) -> Result<(), CliError>
     };
     let address = &args.client.address;
     let mut told_removed = 0;
+    let (mut seen, count) = (0, args.count.map_or(u64::MAX, NonZeroU64::get));
     let result = follow(&args.client, request, args.retry, |news| {
         match news {
             News::Opened if args.no_follow => {}
@@ -114,22 +128,31 @@ pub async fn tail(args: &TailArgs, mut printer: Printer) -> Result<(), CliError>
                     told_removed = removed;
                     eprintln!("note: callbacks up to #{removed} were removed before they could be read");
                 }
-                for event in &message.events {
+                let left = usize::try_from(count - seen).unwrap_or(usize::MAX);
+                let wanted = &message.events[..left.min(message.events.len())];
+                for event in wanted {
                     printer.event(event)?;
                 }
                 printer.flush()?;
+                seen += wanted.len() as u64;
+                let last = wanted.last().map(|event| event.cursor.as_str());
+                let cursor = if wanted.len() < message.events.len() { last } else { cursor };
                 if let (Some(place), Some(cursor)) = (&place, cursor) {
                     place.keep(cursor)?;
                 }
+                if seen == count {
+                    return Ok(ControlFlow::Break(()));
+                }
             }
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     })
     .await;
     match (result, &args.name) {
         (Err(CliError::Refused(refusal)), Some(name)) if goes_on && refusal.reason().starts_with("CURSOR_") => {
             Err(PlaceError::Unusable { name: name.clone(), refusal }.into())
         }
+        (Ok(()), _) if seen < count && args.count.is_some() => Err(TooFew { seen, count }.into()),
         (result, _) => result,
     }
 }

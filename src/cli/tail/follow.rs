@@ -4,7 +4,10 @@
 //! seen. A stream that is silent for two heartbeat intervals is taken for dead. Refusals that another attempt can't
 //! change end it; everything else is tried again, with growing pauses.
 
-use std::time::{Duration, Instant};
+use std::{
+    ops::ControlFlow,
+    time::{Duration, Instant},
+};
 
 use tokio::time::timeout;
 use tonic::Code;
@@ -47,7 +50,8 @@ pub enum FollowError {
     Ended,
 }
 
-/// Subscribes, and tells `hear` all there is, until the request's own end, a final refusal, or an error of `hear`.
+/// Subscribes, and tells `hear` all there is, until it breaks off or has an error, the request's own end, or a final
+/// refusal.
 ///
 /// If the very first connection fails, it ends with that error, unless `patient`.
 ///
@@ -57,7 +61,7 @@ pub async fn follow(
     client: &ClientArgs,
     mut request: SubscribeRequest,
     patient: bool,
-    mut hear: impl FnMut(News<'_>) -> Result<(), CliError>,
+    mut hear: impl FnMut(News<'_>) -> Result<ControlFlow<()>, CliError>,
 ) -> Result<(), CliError> {
     let mut backoff = Backoff::default();
     let (mut opened, mut lost) = (false, false);
@@ -66,24 +70,29 @@ pub async fn follow(
         let started = Instant::now();
         let mut had_events = false;
         let end = stream(client, attempt, |message| {
-            if !opened {
-                hear(News::Opened)?;
-            } else if lost {
-                hear(News::Back)?;
-            }
+            let news = match (opened, lost) {
+                (false, _) => Some(News::Opened),
+                (true, true) => Some(News::Back),
+                (true, false) => None,
+            };
             (opened, lost) = (true, false);
+            if let Some(news) = news
+                && hear(news)?.is_break()
+            {
+                return Ok(ControlFlow::Break(()));
+            }
             had_events |= !message.events.is_empty();
             let cursor = cursor(message);
-            hear(News::Message(message, cursor))?;
             if let Some(cursor) = cursor {
                 request.start = Some(subscribe_request::Start::AfterCursor(cursor.to_owned()));
             }
-            Ok(())
+            hear(News::Message(message, cursor))
         })
         .await;
         let error = match end {
-            Ok(()) if request.stop_when_caught_up => return Ok(()),
-            Ok(()) => FollowError::Ended.into(),
+            Ok(ControlFlow::Break(())) => return Ok(()),
+            Ok(ControlFlow::Continue(())) if request.stop_when_caught_up => return Ok(()),
+            Ok(ControlFlow::Continue(())) => FollowError::Ended.into(),
             Err(error) => error,
         };
         if !is_transient(&error, client) || !(opened || patient) {
@@ -93,7 +102,9 @@ pub async fn follow(
             backoff.reset();
         }
         if !lost {
-            hear(News::Lost(&error))?;
+            if hear(News::Lost(&error))?.is_break() {
+                return Ok(());
+            }
             lost = true;
         }
         let asked = if let CliError::Refused(refusal) = &error { refusal.retry_after() } else { None };
@@ -101,12 +112,12 @@ pub async fn follow(
     }
 }
 
-/// One connection's part of the stream.
+/// One connection's part of the stream, until its end or until `each` breaks off.
 async fn stream(
     client: &ClientArgs,
     request: SubscribeRequest,
-    mut each: impl FnMut(&SubscribeResponse) -> Result<(), CliError>,
-) -> Result<(), CliError> {
+    mut each: impl FnMut(&SubscribeResponse) -> Result<ControlFlow<()>, CliError>,
+) -> Result<ControlFlow<()>, CliError> {
     let event_bytes = match request.max_event_bytes {
         0 => DEFAULT_EVENT_BYTES,
         bytes => usize::try_from(bytes).unwrap_or(usize::MAX),
@@ -117,13 +128,15 @@ async fn stream(
     let answer = timeout(silence, client.subscribe(request)).await.map_err(|_| silent(silence))?;
     let mut messages = answer?.into_inner();
     while let Some(message) = timeout(silence, messages.message()).await.map_err(|_| silent(silence))?? {
-        each(&message)?;
+        if each(&message)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
         let kept = message.checkpoint.as_ref().and_then(|checkpoint| checkpoint.heartbeat_interval);
         if let Some(interval) = kept.and_then(|interval| Duration::try_from(interval).ok()).filter(|i| !i.is_zero()) {
             silence = 2 * interval;
         }
     }
-    Ok(())
+    Ok(ControlFlow::Continue(()))
 }
 
 /// Where to resume after this message.

@@ -16,8 +16,10 @@ from ..sender import Sender
 from ..small_volume import SmallVolume
 
 RATE = 50
-# Smile's are tens of seconds apart. Whatever a relay may be away for has to be covered by two of these.
-RETRY_DELAY = 4
+# Seconds between tries. Smile's are tens of them apart; whatever a relay may be away for has to be covered by two.
+RETRY_DELAY = 5
+# The kubelet takes its time now and then to start a container again that has failed.
+RETRY_DELAY_OF_FAILED = 12
 # What streams end with when the relay has been told to end: the last that it says before it goes.
 FAREWELL = "shutting down"
 
@@ -42,7 +44,7 @@ def trouble(stage):
     scene.play("deleted", scene.delete, ends_well=True)
     scene.play("deleted-at-once", lambda: scene.delete("--grace-period=0", "--force"))
     scene.play("node-drained", scene.drain, ends_well=True)
-    scene.play("killed", lambda: scene.kill(node))
+    scene.play("killed", lambda: scene.kill(node), retry_delay=RETRY_DELAY_OF_FAILED)
     scene.play("volume-full", lambda: scene.fill(volume))
     scene.draining.result()
 
@@ -55,11 +57,11 @@ class Scene:
         self.sent, self.sender, self.draining = [], None, None
         self._pool = concurrent.futures.ThreadPoolExecutor()
 
-    def play(self, name, trouble, ends_well=False):
+    def play(self, name, trouble, ends_well=False, retry_delay=RETRY_DELAY):
         """Brings one trouble over the relay while webhooks arrive, and looks at what came of them. A relay that `ends_well`
         has told every service that it goes."""
         before = self.farewells()
-        self.sender = sender = Sender(self.namespace, self.release.public_url, rate=RATE, run=name, retry_delay=f"{RETRY_DELAY}s", timeout="5s",
+        self.sender = sender = Sender(self.namespace, self.release.public_url, rate=RATE, run=name, retry_delay=f"{retry_delay}s", timeout="5s",
                         connections=500)  # fmt: skip
         acknowledged = sender.await_sent(RATE)
         trouble()

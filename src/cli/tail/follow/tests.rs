@@ -135,7 +135,7 @@ async fn heard(client: &ClientArgs, request: SubscribeRequest, patient: bool) ->
             News::Lost(_) => "lost".to_owned(),
             News::Back => "back".to_owned(),
         });
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     });
     let result = timeout(Duration::from_secs(20), following).await.expect("an end in time");
     (heard, result)
