@@ -8,6 +8,7 @@ mod check;
 mod encryption;
 mod file;
 mod identity;
+pub mod memory;
 mod origins;
 mod public;
 mod secret_files;
@@ -104,7 +105,8 @@ pub struct CertifiedKeyFiles {
     pub key: PathBuf,
 }
 
-/// What flags and environment say, completed by the file that they name and by the defaults.
+/// What flags and environment say, completed by the file that they name and by the defaults that fit in this process's
+/// memory.
 ///
 /// # Errors
 /// If the file can't be read or holds something unknown, or a variable is mistyped.
@@ -113,9 +115,16 @@ pub fn load(given: Settings) -> Result<Settings, ConfigError> {
     if let Some((variable, meant)) = origins::mistyped_variable(set) {
         return Err(ConfigError::Setting(format!("{variable}: there is no such setting; did you mean {meant}?")));
     }
-    let Some(path) = given.config.clone() else { return Ok(settings::overlay(settings::defaults(), &given)) };
-    let file = file::read(&path)?;
-    Ok(settings::overlay(settings::overlay(settings::defaults(), &file), &given))
+    let said = match &given.config {
+        Some(path) => settings::overlay(file::read(path)?, &given),
+        None => given,
+    };
+    let mut defaults = settings::defaults();
+    if let Some(limit) = memory::limit() {
+        let fitting = memory::fitting(limit, &said, &defaults);
+        defaults = settings::overlay(defaults, &fitting);
+    }
+    Ok(settings::overlay(defaults, &said))
 }
 
 /// The name among these that is most like `name`, if it is like it at all.

@@ -43,18 +43,19 @@ use prometheus_client::metrics::counter::Counter;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 
+pub use self::{
+    budget::least as least_budget,
+    metrics::Metrics,
+    settings::{Endpoint, Pace, SMILES_ADDRESS, Settings, SettingsError},
+    signature::Secret,
+    trace::Tracer,
+};
 use self::{
     budget::{Budget, Room},
     limiter::Limiter,
     metrics::EndpointMetrics,
     outcome::Outcome,
     signature::{SIGNATURE_BYTES, Verifier},
-};
-pub use self::{
-    metrics::Metrics,
-    settings::{Endpoint, Pace, SMILES_ADDRESS, Settings, SettingsError},
-    signature::Secret,
-    trace::Tracer,
 };
 use crate::{
     event::{envelope::Envelope, pb::EventSource, record::Reporter},

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::CliError;
 use crate::{
-    config::{self, LevelFile, Settings},
+    config::{self, LevelFile, Settings, Volume, memory},
     relay::Relay,
     telemetry::logs,
 };
@@ -50,11 +50,35 @@ pub async fn run(args: ServeArgs) -> Result<(), CliError> {
     let settings = config::load(args.settings.clone())?;
     logs::start(settings.log_format, settings.log_level.as_deref().unwrap_or("info"))?;
     let mut config = config::check(&settings)?;
+    say_memory(&settings);
     config.level_file = LevelFile::of(&args.settings, &settings);
     raise_file_limit();
     let shutdown = shutdown_on_signals()?;
     Relay::bind(config, began).await?.run(shutdown).await?;
     Ok(())
+}
+
+/// Says what was made of the limit of this process's memory.
+fn say_memory(settings: &Settings) {
+    let Some(limit) = memory::limit() else { return };
+    let shown = |volume: Option<Volume>| volume.map(tracing::field::display);
+    tracing::info!(
+        limit = %Volume(limit),
+        body_budget = shown(settings.body_budget),
+        write_queue = shown(settings.write_queue),
+        feed_cache = shown(settings.feed_cache),
+        max_connections = settings.max_connections,
+        ids = settings.dedupe_max_entries,
+        "memory is limited"
+    );
+    let largest = memory::largest_body(limit, settings);
+    if let Some(max_body) = settings.max_body.filter(|max_body| max_body.0 > largest.0) {
+        tracing::warn!(
+            %max_body,
+            "the memory limit may be too small to decode an event as large as --max-body allows: raise the limit, or \
+             lower --max-body to {largest} if Smile sends you nothing larger"
+        );
+    }
 }
 
 /// Cancelled by the first SIGTERM or Ctrl-C. The second one ends the process.

@@ -48,7 +48,7 @@ pub struct Settings {
     /// The largest body [default: 16MiB]
     #[arg(long, env = "SMILE_RELAY_MAX_BODY", value_name = "BYTES", help_heading = "Public listener")]
     pub max_body: Option<Volume>,
-    /// What all bodies that are being read may take together [default: 64MiB]
+    /// What all bodies that are being read may take together; less in a container of less than 256 MiB [default: 64MiB]
     #[arg(long, env = "SMILE_RELAY_BODY_BUDGET", value_name = "BYTES", help_heading = "Public listener")]
     pub body_budget: Option<Volume>,
     /// Who may send webhooks to the endpoint `smile`: addresses, networks, or smile for the address that Smile sends from
@@ -79,10 +79,11 @@ pub struct Settings {
     #[arg(long, env = "SMILE_RELAY_PROXY_PROTOCOL", help_heading = "Public listener", num_args = 0..=1,
           require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub proxy_protocol: Option<bool>,
-    /// Connections at a time [default: 10000]
+    /// Connections at a time; 4 for each MiB of a container that has less than 2.5 GiB [default: 10000]
     #[arg(long, env = "SMILE_RELAY_MAX_CONNECTIONS", value_name = "N", help_heading = "Public listener")]
     pub max_connections: Option<usize>,
-    /// Of them from one address, or one /64 of IPv6; trusted proxies may have any number [default: 1000]
+    /// Of them from one address, or one /64 of IPv6, and half of them in a small container; trusted proxies may have any
+    /// number [default: 1000]
     #[arg(long, env = "SMILE_RELAY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", help_heading = "Public listener")]
     pub max_connections_per_address: Option<usize>,
     /// Further endpoints, by name; in the file only.
@@ -150,7 +151,7 @@ pub struct Settings {
     /// End streams at this age, give or take a tenth, so that clients spread anew [default: never]
     #[arg(long, env = "SMILE_RELAY_MAX_STREAM_AGE", value_name = "DURATION", help_heading = "gRPC")]
     pub max_stream_age: Option<Span>,
-    /// Memory for encoded events that streams share [default: 64MiB]
+    /// Memory for encoded events that streams share; less in a container of less than 512 MiB [default: 64MiB]
     #[arg(long, env = "SMILE_RELAY_FEED_CACHE", value_name = "BYTES", help_heading = "gRPC")]
     pub feed_cache: Option<Volume>,
 
@@ -217,10 +218,12 @@ pub struct Settings {
     /// How long ids are remembered, so that repetitions are noticed [default: 72h]
     #[arg(long, env = "SMILE_RELAY_DEDUPE_WINDOW", value_name = "DURATION", help_heading = "Log")]
     pub dedupe_window: Option<Span>,
-    /// How many ids are remembered, some 17 bytes of memory each [default: 1000000]
+    /// How many ids are remembered, some 36 bytes of memory each; fewer in a container of less than 275 MiB
+    /// [default: 1000000]
     #[arg(long, env = "SMILE_RELAY_DEDUPE_MAX_ENTRIES", value_name = "N", help_heading = "Log")]
     pub dedupe_max_entries: Option<usize>,
-    /// What may wait to be written; what waits longer than 10 s is answered with 503 [default: 64MiB]
+    /// What may wait to be written, and is answered with 503 after 10 s; less in a container of less than 256 MiB
+    /// [default: 64MiB]
     #[arg(long, env = "SMILE_RELAY_WRITE_QUEUE", value_name = "BYTES", help_heading = "Log")]
     pub write_queue: Option<Volume>,
     /// A file with a key of 64 hexadecimal digits (openssl rand -hex 32) that encrypts bodies on the disk. Repeatable: the

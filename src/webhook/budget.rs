@@ -108,11 +108,17 @@ fn permits(bytes: usize) -> u32 {
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }
 
+/// The least budget that has room for a body of `limit` bytes beside the small ones'.
+#[must_use]
+pub fn least(limit: usize) -> usize {
+    (limit.saturating_mul(4).div_ceil(3)).next_multiple_of(4).max(LEAST_BYTES)
+}
+
 impl Budget {
     /// # Errors
     /// If `total` has no room for a body of `limit` bytes beside the small ones'.
     pub fn check(total: usize, limit: usize) -> Result<(), BudgetTooSmall> {
-        let least = (limit.saturating_mul(4).div_ceil(3)).next_multiple_of(4).max(LEAST_BYTES);
+        let least = least(limit);
         if total < least { Err(BudgetTooSmall { least }) } else { Ok(()) }
     }
 

@@ -1,4 +1,4 @@
-//! Which ids were stored, within the window: in memory, some 17 bytes each, rebuilt from the table of the ids. Those of
+//! Which ids were stored, within the window: in memory, 18 to 39 bytes each, rebuilt from the table of the ids. Those of
 //! webhooks and those of reports are remembered apart, so that no flood of the one makes the other forgotten.
 //!
 //! A hash that is known is only a hint; whether a record really repeats another is decided by comparing it with the
@@ -55,24 +55,28 @@ impl Dedupe {
     pub fn load(connection: &Connection, ids: Ids, since: UnixMicros, max_entries: usize) -> rusqlite::Result<Self> {
         let mut dedupe =
             Self { ids, first: HashMap::default(), further: HashMap::new(), forgotten: 0, remembered: 0, max_entries };
-        // The newest first, so that no more is read than is kept; then in their order.
         let table = ids.table();
-        let mut rows = connection.prepare(&format!(
-            "SELECT sequence, received_at, id_hash, body_hash FROM {table} ORDER BY sequence DESC"
-        ))?;
-        let mut rows = rows.query([])?;
-        let mut found = Vec::new();
+        // The newest first, so that no more is read than is kept; then in their order. Twice, as a list of them all would
+        // take more memory than what is remembered.
+        let mut newest =
+            connection.prepare(&format!("SELECT sequence, received_at FROM {table} ORDER BY sequence DESC"))?;
+        let mut rows = newest.query([])?;
+        let mut kept = 0;
         while let Some(row) = rows.next()? {
-            let sequence = row.get::<_, i64>(0)?.cast_unsigned();
-            if found.len() == max_entries || row.get::<_, i64>(1)? < since {
-                dedupe.forgotten = sequence;
+            if kept == max_entries || row.get::<_, i64>(1)? < since {
+                dedupe.forgotten = row.get::<_, i64>(0)?.cast_unsigned();
                 break;
             }
-            found.push((row.get::<_, i64>(2)?.cast_unsigned(), row.get::<_, i64>(3)?.cast_unsigned(), sequence));
+            kept += 1;
         }
-        dedupe.first.reserve(found.len());
-        for (id_hash, body_hash, sequence) in found.into_iter().rev() {
-            dedupe.remember(id_hash, body_hash, sequence);
+        dedupe.first.reserve(kept);
+        let mut ordered = connection.prepare(&format!(
+            "SELECT sequence, id_hash, body_hash FROM {table} WHERE sequence > ? ORDER BY sequence"
+        ))?;
+        let mut rows = ordered.query([dedupe.forgotten.cast_signed()])?;
+        while let Some(row) = rows.next()? {
+            let number = |at| row.get::<_, i64>(at).map(i64::cast_unsigned);
+            dedupe.remember(number(1)?, number(2)?, number(0)?);
         }
         Ok(dedupe)
     }
