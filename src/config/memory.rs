@@ -60,7 +60,8 @@ fn least(mount: &Path, path: &str, file: &str) -> Option<u64> {
 
 /// What fits in `limit`, of what `said` leaves open and `standard` has a default for.
 pub fn fitting(limit: u64, said: &Settings, standard: &Settings) -> Settings {
-    let share = |part: u64, standard: Option<Volume>| standard.map(|most| Volume((limit / part).max(64 << 10).min(most.0)));
+    let share =
+        |part: u64, standard: Option<Volume>| standard.map(|most| Volume((limit / part).max(64 << 10).min(most.0)));
     let max_body = said.max_body.or(standard.max_body).and_then(|most| usize::try_from(most.0).ok());
     let floor = max_body.map_or(0, |max_body| (webhook::least_budget(max_body) as u64).next_multiple_of(1 << 20));
     let body_budget = standard.body_budget.map(|most| Volume((limit / 4).max(floor).min(most.0)));
