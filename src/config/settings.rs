@@ -79,7 +79,7 @@ pub struct Settings {
     #[arg(long, env = "SMILE_RELAY_PROXY_PROTOCOL", help_heading = "Public listener", num_args = 0..=1,
           require_equals = true, default_missing_value = "true", value_name = "BOOL")]
     pub proxy_protocol: Option<bool>,
-    /// Connections at a time; 4 for each MiB of a container that has less than 2.5 GiB [default: 10000]
+    /// Connections at a time; 2 for each MiB of a container that has less than 5 GiB [default: 10000]
     #[arg(long, env = "SMILE_RELAY_MAX_CONNECTIONS", value_name = "N", help_heading = "Public listener")]
     pub max_connections: Option<usize>,
     /// Of them from one address, or one /64 of IPv6, and half of them in a small container; trusted proxies may have any
