@@ -170,7 +170,6 @@ pub fn main() -> ExitCode {
             return if asked { ExitCode::SUCCESS } else { ExitCode::from(EXIT_USAGE) };
         }
     };
-    without_huge_pages();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -190,14 +189,6 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
     }
-}
-
-/// The allocator asks for huge pages where the system leaves that to programs. A page of 2 MiB for each thread and size of
-/// allocation is most of what an idle relay would take: 17 MiB in place of 4.
-fn without_huge_pages() {
-    // Systems that know of none refuse it.
-    #[cfg(target_os = "linux")]
-    let _ = rustix::thread::disable_transparent_huge_pages(true);
 }
 
 /// Runs one command to its end.

@@ -21,10 +21,10 @@ use crate::webhook;
 const CONNECTION_BYTES: u64 = 128 << 10;
 /// What an id takes that is remembered, where the table of them has just grown.
 const ID_BYTES: u64 = 36;
-/// A relay that does nothing, with what it runs from and SQLite's cache.
-const IDLE_BYTES: u64 = 20 << 20;
-/// What an event takes while it is decoded, its body included, in bodies.
-const DECODED: u64 = 4;
+/// What has no share of its own: SQLite's caches, a few dozen streams, and what the relay runs from.
+const REST_BYTES: u64 = 32 << 20;
+/// What large events take while they are decoded, in bodies: two at a time, and each some four, its own included.
+const DECODED: u64 = 8;
 /// Fewer connections would not let Smile in beside a few strangers.
 const FEWEST_CONNECTIONS: usize = 64;
 
@@ -85,7 +85,7 @@ pub fn fitting(limit: u64, said: &Settings, standard: &Settings) -> Settings {
 pub fn largest_body(limit: u64, settings: &Settings) -> Volume {
     let cache = settings.feed_cache.map_or(0, |cache| cache.0);
     let ids = settings.dedupe_max_entries.map_or(0, |ids| ids as u64 * ID_BYTES);
-    let left = limit.saturating_sub(IDLE_BYTES).saturating_sub(cache.saturating_add(ids));
+    let left = limit.saturating_sub(REST_BYTES).saturating_sub(cache.saturating_add(ids));
     // In whole MiB, as people write it; less than one is nothing to set.
     Volume(((left / DECODED) >> 20).max(1) << 20)
 }
@@ -172,7 +172,7 @@ mod tests {
             let defaults = defaults();
             crate::config::settings::overlay(defaults.clone(), &fitting(limit, &Settings::default(), &defaults))
         };
-        for (limit, largest) in [(0, 1), (64, 7), (128, 19), (384, 70)] {
+        for (limit, largest) in [(0, 1), (64, 2), (128, 8), (224, 17), (384, 33)] {
             assert_eq!(largest_body(limit * MIB, &settings(limit * MIB)), Volume(largest * MIB), "{limit}");
         }
     }
