@@ -103,12 +103,16 @@ def _usage(release):
 
 
 def _image_bytes(cluster):
-    """The size of the relay's image as a node fetches it."""
-    images = cluster.get("nodes")["items"][0]["status"]["images"]
-    return next(image["sizeBytes"] for image in images if RELAY in (image["names"] or []))
+    """The size of the relay's image as a node fetches it. A node says now and then which it has."""
+
+    def found():
+        images = cluster.get("nodes")["items"][0]["status"]["images"]
+        return next((image["sizeBytes"] for image in images if RELAY in (image["names"] or [])), None)
+
+    return eventually("the node says that it has the relay's image", found)
 
 
 def _start(release):
     """How long the relay took to be ready, as it says itself."""
     lines = [json.loads(line) for line in release.namespace.logs(release.pod).splitlines()]
-    return next(line["fields"].get("took","?") for line in lines if line["fields"]["message"] == "ready")
+    return next(line["fields"]["took"] for line in lines if line["fields"]["message"] == "ready")
