@@ -210,13 +210,15 @@ impl Room {
     pub async fn reserve(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let Some(more) = bytes.checked_sub(self.bytes).filter(|more| *more > 0) else { return Ok(()) };
         let budget = Arc::clone(&self.budget);
-        let holder = Holder { bytes: self.bytes, until: Instant::now() + budget.grace.saturating_sub(self.waited()) };
+        let (bytes_held, grace_left) = (self.bytes, budget.grace.saturating_sub(self.waited()));
+        // Only for who has to wait: hardly any body does, and the clock costs more than the room.
+        let holder = || Holder { bytes: bytes_held, until: Instant::now() + grace_left };
         match &mut self.held {
             Held::Small(held) if bytes <= SMALL_BODY_BYTES => {
                 let taken = if let Some(taken) = budget.small.try_take(more) {
                     taken
                 } else {
-                    wait(&budget.small, &mut self.may_wait, budget.take_small(more, &holder)).await?
+                    wait(&budget.small, &mut self.may_wait, budget.take_small(more, &holder())).await?
                 };
                 join(held, taken);
             }
@@ -225,6 +227,7 @@ impl Room {
                     held
                 } else {
                     let _mover = budget.movers.try_acquire().map_err(|_| NoRoom)?;
+                    let holder = holder();
                     let taking = budget.or_gives_way(budget.take_large(bytes), &holder, 0);
                     wait(&budget.large, &mut self.may_wait, taking).await?
                 };

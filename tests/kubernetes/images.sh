@@ -27,7 +27,7 @@ image() { # name, Dockerfile
   esac
   size=$(megabytes < "$work/image.tar")
   # What is pulled. The others never are.
-  [ "$1" != smile-relay:test ] || size+=", $(gzip < "$work/image.tar" | megabytes) compressed"
+  [ "$1" != localhost/smile-relay:test ] || size+=", $(gzip < "$work/image.tar" | megabytes) compressed"
   echo "$1: $size"
 }
 
@@ -36,9 +36,9 @@ megabytes() { echo "$(($(wc -c) / 100000))" | sed 's/\(.\)$/.\1 MB/'; }
 for name in "${@:-all}"; do
   case $name in
     all) tests/kubernetes/images.sh sender go python node java relay ;;
-    relay) image smile-relay:test deploy/Dockerfile ;;
-    sender) image smile-relay-sender:test tests/kubernetes/images/sender.Dockerfile ;;
-    go | python | node | java) image "smile-relay-service-$name:test" "tests/kubernetes/images/$name.Dockerfile" ;;
+    relay) image localhost/smile-relay:test deploy/Dockerfile ;;
+    sender) image localhost/smile-relay-sender:test tests/kubernetes/images/sender.Dockerfile ;;
+    go | python | node | java) image "localhost/smile-relay-service-$name:test" "tests/kubernetes/images/$name.Dockerfile" ;;
     *) echo "there is no $name; there are relay, sender, go, python, node, java" >&2; exit 2 ;;
   esac
 done

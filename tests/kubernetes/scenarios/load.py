@@ -56,6 +56,8 @@ class Scene:
         self.stage, self.namespace, self.release, self.services = stage, namespace, release, subscribed
         self.sent, self.sender, self.draining = [], None, None
         self._pool = concurrent.futures.ThreadPoolExecutor()
+        # Waits for what still runs, however the scenario went.
+        stage.at_end(self._pool.shutdown)
 
     def play(self, name, trouble, ends_well=False, retry_delay=RETRY_DELAY):
         """Brings one trouble over the relay while webhooks arrive, and looks at what came of them. A relay that `ends_well`

@@ -27,15 +27,7 @@ def readme(stage):
         "docker push": None,
         "openssl rand": None,
         "openssl req": None,
-        "kubectl create namespace": None,
-        "kubectl -n events create secret generic smile-webhook": None,
-        "kubectl -n events create secret tls relay-grpc-tls": None,
-        "kubectl -n events create secret generic relay-grpc-ca": None,
-        "kubectl get --raw": reader.shows_issuer,
-        "helm -n events install relay": None,
-        "kubectl -n events rollout status": None,
-        "helm -n events test relay": reader.shows_event,
-        "kubectl -n events create serviceaccount payroll": None,
+        **_installs(reader),
         "kubectl -n events create token payroll": None,
         "kubectl -n events port-forward": None,
         "grpcurl": reader.shows_event,
@@ -50,6 +42,16 @@ def shared(stage):
     reader.has(FILE="a-secret-to-try-with", CERT=signed.certificate.read_text(), KEY=signed.key.read_text(),
                CA=authority.certificate.read_text())  # fmt: skip
     reader.follow("docs/kubernetes.md", "## Shared", {
+        **_installs(reader),
+        "kubectl -n events apply -f payroll.yaml": None,
+        "kubectl -n events wait": None,
+        "kubectl -n events logs payroll": reader.shows_event,
+    })  # fmt: skip
+
+
+def _installs(reader):
+    """What both pages say, from a namespace to a relay that helm test has tried, and the account of a service that reads."""
+    return {
         "kubectl create namespace": None,
         "kubectl -n events create secret generic smile-webhook": None,
         "kubectl -n events create secret tls relay-grpc-tls": None,
@@ -59,10 +61,7 @@ def shared(stage):
         "kubectl -n events rollout status": None,
         "helm -n events test relay": reader.shows_event,
         "kubectl -n events create serviceaccount payroll": None,
-        "kubectl -n events apply -f payroll.yaml": None,
-        "kubectl -n events wait": None,
-        "kubectl -n events logs payroll": reader.shows_event,
-    })  # fmt: skip
+    }
 
 
 class Reader:
