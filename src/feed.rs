@@ -22,6 +22,7 @@ mod tail;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -31,7 +32,7 @@ use self::{
 };
 pub use self::{
     metrics::Metrics,
-    page::{Content, Entry, LEAST_EVENT_BYTES, PAGE_EVENTS, Page, Size},
+    page::{Content, Entry, LEAST_EVENT_BYTES, PAGE_EVENTS, Page, Part, Size},
     profile::TooManyRedactions,
     tail::Tail,
 };
@@ -43,7 +44,7 @@ use crate::{
     log::{EraseError, Erased, Log, Position, ReadError},
 };
 
-/// Large events that are encoded at the same time: each takes some four times its body meanwhile.
+/// Parts of large events that are loaded at the same time: each takes twice the body meanwhile, once as it is stored.
 const LARGE_AT_ONCE: usize = 2;
 
 /// What the feed has to know.
@@ -61,8 +62,8 @@ pub struct Feed {
     log: Arc<dyn Log>,
     /// Complete pages, by number.
     pages: Cache<(ProfileId, u64), Page>,
-    /// Large events, by sequence.
-    large: Cache<(ProfileId, u64), Encoded>,
+    /// Parts of large events, by sequence.
+    large: Cache<(ProfileId, Part, u64), Option<Bytes>>,
     /// Turns for encoding large events.
     large_turns: Arc<Semaphore>,
     /// The tail, published by its follower. Its receivers are the streams.
@@ -179,42 +180,49 @@ impl Feed {
         self.pages.get((self.profile_id(), number), load).await
     }
 
-    /// A large event, encoded whole.
+    /// A part of a large event. What something is removed from has no raw one.
     ///
     /// # Errors
     /// If the log can't be read. `Ok(None)` if the log holds no such event any more.
-    pub async fn large(&self, sequence: u64) -> Result<Option<Arc<Encoded>>, ReadError> {
-        let encoded = match &self.profile {
-            None => self.large_whole(sequence).await?,
-            Some(profile) => {
+    pub async fn large(&self, sequence: u64, part: Part) -> Result<Option<Bytes>, ReadError> {
+        let loaded = match (&self.profile, part) {
+            (None, _) => self.large_unredacted(sequence, part).await?,
+            (Some(_), Part::Raw) => return Ok(None),
+            (Some(profile), Part::Plain) => {
                 let (feed, redaction) = (self.clone(), profile.redaction.clone());
                 let load = async move {
-                    let whole = feed.large_whole(sequence).await?;
-                    // Not before: who waits for the whole form must not keep others from making it.
+                    let Some(plain) = feed.large_unredacted(sequence, Part::Plain).await?.as_ref().clone() else {
+                        return Ok(None);
+                    };
+                    // Not before: who waits for the plain form must not keep others from making it.
                     let turn = feed.large_turns.acquire_owned().await.map_err(|e| ReadError(e.to_string()))?;
                     let encode = move || {
                         let _turn = turn;
-                        encode::redacted(&whole, &redaction)
+                        encode::redacted(&Encoded { plain, ..Encoded::default() }, &redaction).plain
                     };
-                    tokio::task::spawn_blocking(encode).await.map_err(|e| ReadError(e.to_string()))
+                    tokio::task::spawn_blocking(encode).await.map(Some).map_err(|e| ReadError(e.to_string()))
                 };
-                self.large.get((profile.id, sequence), load).await?
+                self.large.get((profile.id, part, sequence), load).await?
             }
         };
-        Ok(Some(encoded).filter(|encoded| !encoded.plain.is_empty()))
+        Ok(loaded.as_ref().clone())
     }
 
-    async fn large_whole(&self, sequence: u64) -> Result<Arc<Encoded>, ReadError> {
+    async fn large_unredacted(&self, sequence: u64, part: Part) -> Result<Arc<Option<Bytes>>, ReadError> {
         let (log, turns) = (Arc::clone(&self.log), Arc::clone(&self.large_turns));
         let load = async move {
             let _turn = turns.acquire_owned().await.map_err(|e| ReadError(e.to_string()))?;
             let Some(record) = log.get(sequence).await? else {
-                return Ok(Encoded::default());
+                return Ok(None);
             };
             let id = log.id();
-            tokio::task::spawn_blocking(move || encode::whole(id, &record)).await.map_err(|e| ReadError(e.to_string()))
+            let encode = move || match part {
+                Part::Plain => encode::plain(id, &record).0,
+                Part::Raw => encode::raw(&record),
+            };
+            tokio::task::spawn_blocking(encode).await.map(Some).map_err(|e| ReadError(e.to_string()))
         };
-        self.large.get((PLAIN, sequence), load).await
+        self.large.get((PLAIN, part, sequence), load).await
     }
 
     /// How large the event of `entry` is, and its stub: for a large event found out when first asked for.
@@ -224,13 +232,12 @@ impl Feed {
     pub async fn size(&self, entry: &Entry) -> Result<Option<Size>, ReadError> {
         match &entry.content {
             Content::Small { size, .. } => Ok(Some(size.clone())),
-            Content::Large(size) => {
-                if let Some(size) = size.get() {
+            Content::Large(large) => {
+                if let Some(size) = large.size() {
                     return Ok(Some(size.clone()));
                 }
-                let Some(encoded) = self.large(entry.at.sequence).await? else { return Ok(None) };
-                let found = entry.size_of(self.log.id(), &encoded);
-                Ok(Some(size.get_or_init(|| found).clone()))
+                let Some(plain) = self.large(entry.at.sequence, Part::Plain).await? else { return Ok(None) };
+                Ok(Some(large.found(self.log.id(), plain.len(), self.profile.is_none()).clone()))
             }
         }
     }

@@ -57,6 +57,13 @@ const HEAD_ROOM: usize = 5 + 1 + 5;
 /// Encodes `record` whole.
 #[must_use]
 pub fn whole(log: LogId, record: &Record) -> Encoded {
+    let (plain, alone) = plain(log, record);
+    Encoded { plain, raw: raw(record), alone }
+}
+
+/// The parts `plain` and `alone` of `record`, which share their bytes.
+#[must_use]
+pub fn plain(log: LogId, record: &Record) -> (Bytes, Bytes) {
     // What is typed is hardly ever longer than its JSON. To grow a large vector takes as much memory again.
     let mut out = Vec::with_capacity(record.body.len() + 256);
     out.resize(HEAD_ROOM, 0);
@@ -69,20 +76,33 @@ pub fn whole(log: LogId, record: &Record) -> Encoded {
     } else {
         put_body(&mut out, record, known);
     }
-    let (plain, alone) = with_head(out);
-    let length = |len: usize| 1 + encoded_len_varint(len as u64) + len;
-    let digits = 2 * record.signature.len();
-    let mut raw = Vec::with_capacity(length(record.body.len()) + length(digits));
+    with_head(out)
+}
+
+/// The part `raw` of `record`.
+#[must_use]
+pub fn raw(record: &Record) -> Bytes {
+    let mut raw = Vec::with_capacity(raw_len(record));
     if !record.is_erased {
         wire::put_bytes(&mut raw, 13, &record.body);
     }
+    let digits = 2 * record.signature.len();
     if digits > 0 {
         wire::put_length(&mut raw, 14, digits);
         let start = raw.len();
         raw.resize(start + digits, 0);
         faster_hex::hex_encode(&record.signature, &mut raw[start..]).expect("there is room for as many digits");
     }
-    Encoded { plain, raw: raw.into_boxed_slice().into(), alone }
+    raw.into_boxed_slice().into()
+}
+
+/// How long the part `raw` of `record` is, whose body may have been left out.
+#[must_use]
+pub fn raw_len(record: &Record) -> usize {
+    let length = |len: usize| 1 + encoded_len_varint(len as u64) + len;
+    let body = usize::try_from(record.body_bytes).expect("SQLite's values are shorter than 2 GiB");
+    let body = if record.is_erased { 0 } else { length(body) };
+    body + if record.signature.is_empty() { 0 } else { length(2 * record.signature.len()) }
 }
 
 /// An event that was written after room for its head: the event, and that with the head.

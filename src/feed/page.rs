@@ -48,16 +48,30 @@ pub struct Entry {
     pub at: Position,
     pub traits: Traits,
     pub content: Content,
-    /// What the stub of a large event is made of: the record without its body.
-    columns: Option<Box<Record>>,
 }
 
 #[derive(Debug)]
 pub enum Content {
     /// The event is here.
     Small { encoded: Encoded, size: Size },
-    /// The event has to be loaded; how large it is, once that is known.
-    Large(OnceLock<Size>),
+    /// The event has to be loaded.
+    Large(Large),
+}
+
+/// What is known of a large event before it is loaded.
+#[derive(Clone, Debug)]
+pub struct Large {
+    /// The record without its body, of which the stub is made.
+    record: Box<Record>,
+    /// How large the event is, once somebody has asked.
+    size: OnceLock<Size>,
+}
+
+/// The parts in which a large event is loaded; see [`Encoded`]. Hardly anybody wants the second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Part {
+    Plain,
+    Raw,
 }
 
 /// How large an encoded event is, in bytes.
@@ -132,11 +146,12 @@ impl Entry {
         let at = Position { sequence: record.sequence, check: record.check };
         let traits = Traits::of(&record);
         if record.body_bytes > LARGE_BODY {
-            return Self { at, traits, content: Content::Large(OnceLock::new()), columns: Some(Box::new(record)) };
+            let large = Large { record: Box::new(record), size: OnceLock::new() };
+            return Self { at, traits, content: Content::Large(large) };
         }
         let encoded = encode::whole(log, &record);
-        let size = size(log, &record, &encoded);
-        Self { at, traits, content: Content::Small { encoded, size }, columns: None }
+        let size = Size::of(log, &record, encoded.plain.len(), encoded.raw.len());
+        Self { at, traits, content: Content::Small { encoded, size } }
     }
 
     /// The same event without what `redaction` removes.
@@ -150,33 +165,38 @@ impl Entry {
                 let stub = stub.map(|stub| encode::omitted_again(stub, plain as u64));
                 Content::Small { encoded, size: Size { plain, raw: 0, stub } }
             }
-            Content::Large(_) => Content::Large(OnceLock::new()),
+            Content::Large(large) => Content::Large(Large { record: large.record.clone(), size: OnceLock::new() }),
         };
-        Self { at: self.at, traits: self.traits.clone(), content, columns: self.columns.clone() }
+        Self { at: self.at, traits: self.traits.clone(), content }
     }
 
     /// What the event takes of memory, in a page.
     pub fn bytes(&self) -> usize {
         match &self.content {
-            Content::Small { encoded, .. } => ENTRY_BYTES + encoded.bytes(),
+            Content::Small { encoded, .. } => ENTRY_BYTES + encoded.plain.len() + encoded.raw.len(),
             Content::Large(_) => 2 * ENTRY_BYTES,
-        }
-    }
-
-    /// The size of the event, given its encoded form.
-    pub fn size_of(&self, log: LogId, encoded: &Encoded) -> Size {
-        match (&self.content, &self.columns) {
-            (Content::Small { size, .. }, _) => size.clone(),
-            (Content::Large(_), Some(record)) => size(log, record, encoded),
-            (Content::Large(_), None) => Size { plain: encoded.plain.len(), raw: encoded.raw.len(), stub: None },
         }
     }
 }
 
-fn size(log: LogId, record: &Record, encoded: &Encoded) -> Size {
-    let (plain, raw) = (encoded.plain.len(), encoded.raw.len());
-    let stub = (plain + raw > LEAST_EVENT_BYTES).then(|| encode::omitted(log, record, (plain + raw) as u64));
-    Size { plain, raw, stub }
+impl Large {
+    /// How large the event is, if that was found out before.
+    pub fn size(&self) -> Option<&Size> {
+        self.size.get()
+    }
+
+    /// How large the event is whose plain part takes so many bytes, and whose raw one is left out or not.
+    pub fn found(&self, log: LogId, plain: usize, has_raw: bool) -> &Size {
+        let raw = if has_raw { encode::raw_len(&self.record) } else { 0 };
+        self.size.get_or_init(|| Size::of(log, &self.record, plain, raw))
+    }
+}
+
+impl Size {
+    fn of(log: LogId, record: &Record, plain: usize, raw: usize) -> Self {
+        let stub = (plain + raw > LEAST_EVENT_BYTES).then(|| encode::omitted(log, record, (plain + raw) as u64));
+        Self { plain, raw, stub }
+    }
 }
 
 impl Weigh for Page {
@@ -185,8 +205,9 @@ impl Weigh for Page {
     }
 }
 
-impl Weigh for Encoded {
+/// A part of a large event; None if there is no such event any more.
+impl Weigh for Option<Bytes> {
     fn bytes(&self) -> usize {
-        self.plain.len() + self.raw.len()
+        ENTRY_BYTES + self.as_ref().map_or(0, Bytes::len)
     }
 }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tonic::Status;
 
 use super::{frame, start, status};
-use crate::feed::{Feed, Size};
+use crate::feed::{Feed, Part, Size};
 
 /// What is queued at once for a stream.
 const SLICE: usize = 32 << 10;
@@ -38,15 +38,18 @@ impl LargeMessage {
         if self.sent == self.whole {
             return Ok(None);
         }
-        let event = match feed.large(self.sequence).await {
-            Ok(Some(event)) if (event.plain.len(), event.raw.len()) == (self.plain, self.raw) => event,
+        let (part, len, offset) = if self.sent < self.plain {
+            (Part::Plain, self.plain, self.sent)
+        } else {
+            (Part::Raw, self.raw, self.sent - self.plain)
+        };
+        let part = match feed.large(self.sequence, part).await {
+            Ok(Some(part)) if part.len() == len => part,
             // Nothing else changes an event.
             Ok(Some(_)) => return Err(status::event_erased()),
             Ok(None) => return Err(status::cursor_expired(&start::ends(feed).await?)),
             Err(error) => return Err(status::log_unavailable(&error)),
         };
-        let (part, offset) =
-            if self.sent < self.plain { (&event.plain, self.sent) } else { (&event.raw, self.sent - self.plain) };
         let slice = &part[offset..part.len().min(offset + SLICE)];
         self.sent += slice.len();
         // A copy: a slice of the shared bytes would keep all of them alive for as long as it is queued.

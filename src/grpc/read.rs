@@ -30,7 +30,7 @@ use crate::{
         },
         timestamp,
     },
-    feed::{Content, Tail},
+    feed::{Content, Entry, Part, Tail},
     log::Position,
 };
 
@@ -138,11 +138,9 @@ async fn collect(
                     (Some(stub), _) if is_omitted => message.push_event(stub, &[]),
                     (_, Content::Small { encoded, .. }) => message.push_event(&encoded.plain, &raw(&encoded.raw)),
                     (_, Content::Large(_)) => {
-                        let event = shared.feed.large(entry.at.sequence).await;
-                        let Some(event) = event.map_err(|e| status::log_unavailable(&e))? else {
-                            return Err(status::cursor_expired(&start::ends(&shared.feed).await?));
-                        };
-                        message.push_event(&event.plain, &raw(&event.raw));
+                        let plain = large(shared, entry, Part::Plain).await?;
+                        let raw = if wanted.include_raw { Some(large(shared, entry, Part::Raw).await?) } else { None };
+                        message.push_event(&plain, &raw.unwrap_or_default());
                     }
                 }
                 events += 1;
@@ -153,6 +151,15 @@ async fn collect(
         tokio::task::yield_now().await;
     }
     Ok((message, false))
+}
+
+/// A part of a large event that has just been there.
+async fn large(shared: &Shared, entry: &Entry, part: Part) -> Result<Bytes, Status> {
+    match shared.feed.large(entry.at.sequence, part).await {
+        Ok(Some(part)) => Ok(part),
+        Ok(None) => Err(status::cursor_expired(&start::ends(&shared.feed).await?)),
+        Err(error) => Err(status::log_unavailable(&error)),
+    }
 }
 
 /// GetEvent: the event whole, slice by slice if it is large.
