@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The chart and the images on a real cluster, beside services in four languages. tests/kubernetes says how.
 #
-#   tests/kubernetes.sh                          # all scenarios but `small`, which has to be named
+#   tests/kubernetes.sh                          # all scenarios
 #   tests/kubernetes.sh --only shared,rotation   # some
 #
 # Needs KUBECONFIG of a cluster with one node that may be filled, drained and killed (kind, minikube), whose default

@@ -68,6 +68,7 @@ fn say_memory(settings: &Settings) {
         write_queue = shown(settings.write_queue),
         feed_cache = shown(settings.feed_cache),
         max_connections = settings.max_connections,
+        http2_window = shown(settings.http2_window),
         ids = settings.dedupe_max_entries,
         "memory is limited"
     );

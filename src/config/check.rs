@@ -266,7 +266,7 @@ fn address(flag: &str, text: &str) -> Result<Address, ConfigError> {
 }
 
 /// A budget of memory: from 64 KiB to what a semaphore can count.
-fn bytes(flag: &str, volume: Option<super::Volume>) -> Result<usize, ConfigError> {
+pub(super) fn bytes(flag: &str, volume: Option<super::Volume>) -> Result<usize, ConfigError> {
     let volume = filled(volume);
     usize::try_from(volume.0)
         .ok()

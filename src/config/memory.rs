@@ -5,8 +5,8 @@
 //! fits in the budget for bodies.
 //!
 //! Under a limit, all of these full at once take three quarters of it at most, unless `--max-body` is more than a sixth of
-//! it. What is left is for an idle relay, SQLite's cache and the events that are being decoded: each takes some three times
-//! its body, and that body. `largest_body` says what there is room for in daily use.
+//! it. What is left is for an idle relay, SQLite's cache and large events on their way: see `IN_HAND`. `largest_body` says what
+//! there is room for in daily use.
 
 use std::{
     fs,
@@ -16,15 +16,16 @@ use std::{
 use super::{Settings, Volume};
 use crate::webhook;
 
-/// What a connection to the public listener takes while a body comes over HTTP/1.1, beside what of it is charged: TLS, a
-/// buffer, and a piece that waits for room.
+/// What a connection to the public listener takes, beside what of a body is charged: TLS, and a buffer with a piece that waits
+/// for room (HTTP/1.1), or half as much that nobody has read (HTTP/2).
 const CONNECTION_BYTES: u64 = 128 << 10;
 /// What an id takes that is remembered, where the table of them has just grown.
 const ID_BYTES: u64 = 36;
 /// What has no share of its own: SQLite's caches, a few dozen streams, and what the relay runs from.
 const REST_BYTES: u64 = 32 << 20;
-/// What large events take while they are decoded, in bodies: two at a time, and each some four, its own included.
-const DECODED: u64 = 8;
+/// What large events take on their way, in bodies: one that is stored, which SQLite copies twice, two that are read and
+/// decoded, each twice, and one to spare.
+const IN_HAND: u64 = 8;
 /// Fewer connections would not let Smile in beside a few strangers.
 const FEWEST_CONNECTIONS: usize = 64;
 
@@ -69,12 +70,16 @@ pub fn fitting(limit: u64, said: &Settings, standard: &Settings) -> Settings {
     let connections = usize::try_from(limit / 4 / CONNECTION_BYTES).unwrap_or(usize::MAX).max(FEWEST_CONNECTIONS);
     let ids = usize::try_from(limit / 8 / ID_BYTES).unwrap_or(usize::MAX).max(1);
     let most = |count: usize, standard: Option<usize>| standard.map(|most| count.min(most));
+    let max_connections = most(connections, standard.max_connections);
+    // All windows together are half of what all connections take; few connections may have more each.
+    let windows = said.max_connections.or(max_connections).map_or(1, |connections| connections.max(1) as u64);
     Settings {
         body_budget,
         feed_cache: share(8, standard.feed_cache),
         write_queue: share(4, standard.write_queue),
-        max_connections: most(connections, standard.max_connections),
+        max_connections,
         max_connections_per_address: most(connections / 2, standard.max_connections_per_address),
+        http2_window: share(8 * windows, standard.http2_window),
         dedupe_max_entries: most(ids, standard.dedupe_max_entries),
         ..Settings::default()
     }
@@ -87,7 +92,7 @@ pub fn largest_body(limit: u64, settings: &Settings) -> Volume {
     let ids = settings.dedupe_max_entries.map_or(0, |ids| ids as u64 * ID_BYTES);
     let left = limit.saturating_sub(REST_BYTES).saturating_sub(cache.saturating_add(ids));
     // In whole MiB, as people write it; less than one is nothing to set.
-    Volume(((left / DECODED) >> 20).max(1) << 20)
+    Volume(((left / IN_HAND) >> 20).max(1) << 20)
 }
 
 #[cfg(test)]
@@ -134,7 +139,7 @@ mod tests {
         }
     }
 
-    fn fit(limit: u64, said: &Settings) -> [u64; 6] {
+    fn fit(limit: u64, said: &Settings) -> [u64; 7] {
         let fitting = fitting(limit, said, &defaults());
         let of = |volume: Option<Volume>| volume.unwrap().0;
         [
@@ -144,19 +149,22 @@ mod tests {
             fitting.max_connections.unwrap() as u64,
             fitting.max_connections_per_address.unwrap() as u64,
             fitting.dedupe_max_entries.unwrap() as u64,
+            of(fitting.http2_window),
         ]
     }
 
     #[test]
     fn budgets_are_shares_of_the_limit() {
         let small = Settings { max_body: Some(Volume(4 * MIB)), ..Settings::default() };
-        assert_eq!(fit(64 * MIB, &small), [16 * MIB, 8 * MIB, 16 * MIB, 128, 64, 233_016]);
-        assert_eq!(fit(128 * MIB, &small), [32 * MIB, 16 * MIB, 32 * MIB, 256, 128, 466_033]);
+        assert_eq!(fit(64 * MIB, &small), [16 * MIB, 8 * MIB, 16 * MIB, 128, 64, 233_016, MIB / 16]);
+        assert_eq!(fit(128 * MIB, &small), [32 * MIB, 16 * MIB, 32 * MIB, 256, 128, 466_033, MIB / 16]);
         assert_eq!(
             fit(16 << 30, &small),
-            [64 * MIB, 64 * MIB, 64 * MIB, 10_000, 1_000, 1_000_000],
+            [64 * MIB, 64 * MIB, 64 * MIB, 10_000, 1_000, 1_000_000, (16 << 30) / 8 / 10_000],
             "no more than without a limit"
         );
+        let few = Settings { max_connections: Some(16), ..small };
+        assert_eq!(fit(64 * MIB, &few)[6], MIB / 2, "fewer connections have larger windows");
         // A body of the largest size fits whatever the limit is.
         let [body_budget, ..] = fit(64 * MIB, &Settings::default());
         assert_eq!(body_budget, 22 * MIB);

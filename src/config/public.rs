@@ -2,7 +2,10 @@
 
 use ipnet::IpNet;
 
-use super::{ConfigError, Settings, check::wrong};
+use super::{
+    ConfigError, Settings,
+    check::{bytes, wrong},
+};
 use crate::{
     net::{Limits, Networks, Proxies, network},
     webhook::SMILES_ADDRESS,
@@ -10,6 +13,8 @@ use crate::{
 
 /// What stands for Smile's address in a list of peers.
 const SMILE: &str = "smile";
+/// What a request over HTTP/2 takes, beside its body.
+const REQUEST_BYTES: u32 = 5 << 10;
 /// What stands for whoever connects to a Unix socket in the list of proxies.
 const UNIX: &str = "unix";
 
@@ -20,10 +25,15 @@ pub(super) fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
         count => Ok(count),
     };
     let standard = Limits::public();
+    let window = u32::try_from(bytes("--http2-window", settings.http2_window)?).expect("it is less than 2 GiB");
     Ok(Limits {
         connections: most("--max-connections", settings.max_connections)?.unwrap_or(standard.connections),
         connections_per_address: most("--max-connections-per-address", settings.max_connections_per_address)?,
         proxies: proxies(settings)?.into(),
+        connection_window_bytes: window,
+        // No less than the protocol begins with, which is a byte less.
+        stream_window_bytes: (window / 2).max(64 << 10),
+        streams_per_connection: (window / REQUEST_BYTES).min(standard.streams_per_connection),
         ..standard
     })
 }

@@ -86,6 +86,11 @@ pub struct Settings {
     /// number [default: 1000]
     #[arg(long, env = "SMILE_RELAY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", help_heading = "Public listener")]
     pub max_connections_per_address: Option<usize>,
+    /// What a client may send on an HTTP/2 connection before it is read, and half of it on one stream; it may have a request
+    /// under way for each 5 KiB of it, up to 100. In a container, all connections share an eighth of its memory for this
+    /// [default: 512KiB]
+    #[arg(long, env = "SMILE_RELAY_HTTP2_WINDOW", value_name = "BYTES", help_heading = "Public listener")]
+    pub http2_window: Option<Volume>,
     /// Further endpoints, by name; in the file only.
     #[arg(skip)]
     pub endpoints: BTreeMap<String, EndpointSettings>,
@@ -334,6 +339,7 @@ pub fn defaults() -> Settings {
         forwarded_header: Some("x-forwarded-for".into()),
         max_connections: Some(10_000),
         max_connections_per_address: Some(1_000),
+        http2_window: Some(Volume(512 << 10)),
         grpc_listen: Some(vec!["127.0.0.1:50051".into()]),
         grpc_unix_mode: Some("0660".into()),
         max_streams: Some(10_000),

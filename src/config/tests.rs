@@ -127,6 +127,7 @@ fn mistakes_are_named_with_the_way_out() {
         (vec![SECRET, SELF_SIGNED, "--trace-sample=1.5"], "from 0 to 1"),
         (vec![SECRET, SELF_SIGNED, "--store=kafka"], "--store kafka"),
         (vec![SECRET, SELF_SIGNED, "--write-queue=1B"], "--write-queue 1B"),
+        (vec![SECRET, SELF_SIGNED, "--http2-window=63KiB"], "--http2-window 63KiB"),
         (vec!["--webhook-secret=", SELF_SIGNED], "--webhook-secret"),
         (vec!["--webhook-secret-file", &empty, SELF_SIGNED], "the file is empty"),
         (vec!["--webhook-secret-file", "/nowhere/secret", SELF_SIGNED], "/nowhere/secret"),

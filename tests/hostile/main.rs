@@ -193,6 +193,84 @@ async fn slow_heads_and_slow_bodies() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn windows_that_are_filled_with_crumbs() {
+    use frames::*;
+    let siege = Siege::begin().await;
+    // Once there is no room for what they send, it stays where HTTP/2 put it: each byte in a frame of its own.
+    let fill = async |n: usize| {
+        let opening = [opening(), frame(HEADERS, END_HEADERS, 1, &post_head())].concat();
+        let large = frame(DATA, 0, 1, &[b'x'; 16_000]).repeat(8);
+        let crumbs = frame(DATA, 0, 1, b"x").repeat(4_000);
+        while !siege.is_over() {
+            let (mut reader, mut writer) = tokio::io::split(connect(&siege, attacker(n / 100), "h2").await);
+            let reading = async { tokio::io::copy(&mut reader, &mut tokio::io::sink()).await };
+            let writing = async {
+                let _ = writer.write_all(&opening).await;
+                let _ = writer.write_all(&large).await;
+                while writer.write_all(&crumbs).await.is_ok() && siege.struck(4_000) {}
+            };
+            tokio::select! {
+                () = writing => {},
+                _ = reading => {},
+                () = siege.stop.cancelled() => return,
+            }
+        }
+    };
+    let attack = async { drop(join_all((0..500).map(fill)).await) };
+    siege.withstands("windows filled with crumbs", "bytes", attack, 64).await;
+}
+
+/// With the limits that a container of 64 MiB has, and the image's setting of the allocator; what it takes stays within that.
+/// Most connections are attackers', who leave no room for bodies, and fill what HTTP/2 takes beside it: windows, and requests.
+#[tokio::test(flavor = "multi_thread")]
+async fn all_there_is_in_a_small_container() {
+    use frames::*;
+    const SMALL: [&str; 6] = [
+        "--max-body=4MiB",
+        "--body-budget=16MiB",
+        "--feed-cache=8MiB",
+        "--max-connections=128",
+        "--max-connections-per-address=64",
+        "--http2-window=64KiB",
+    ];
+    let siege = Siege::begin_with(&SMALL, &[("MIMALLOC_PURGE_DELAY", "10")]).await;
+    let chunked = head(&[&format!("Smile-Signature: {}", "0".repeat(128)), "Transfer-Encoding: chunked"]);
+    let piece = chunk(&[b'x'; 20 << 10]);
+    let filling = async |n: usize| {
+        while !siege.is_over() {
+            let mut stream = connect(&siege, attacker(n), "http/1.1").await;
+            let _ = stream.write_all(chunked.as_bytes()).await;
+            loop {
+                tokio::select! {
+                    () = siege.stop.cancelled() => return,
+                    written = stream.write_all(&piece) => if written.is_err() || !siege.struck(1) { break },
+                }
+            }
+        }
+    };
+    let requests = (0..100).map(|n| frame(HEADERS, END_HEADERS, 1 + 2 * n, &post_head()));
+    let windows = (0..4).map(|n| frame(DATA, 0, 1 + 2 * n, &[b'x'; 16_000]));
+    let opening = [vec![opening()], requests.collect(), windows.collect()].concat().concat();
+    let asking = async |n: usize| {
+        while !siege.is_over() {
+            let mut stream = connect(&siege, attacker(n), "h2").await;
+            let _ = stream.write_all(&opening).await;
+            siege.struck(1);
+            // Until the relay has enough of it.
+            let mut unread = tokio::io::sink();
+            tokio::select! {
+                () = siege.stop.cancelled() => return,
+                _ = tokio::io::copy(&mut stream, &mut unread) => {},
+            }
+        }
+    };
+    let attack = async {
+        tokio::join!(join_all((0..40).map(|n| filling(n / 20))), join_all((0..60).map(|n| asking(2 + n / 20))));
+    };
+    siege.withstands("all there is in 64 MiB", "pieces and connections", attack, 56).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn bodies_that_fill_all_room_and_stay() {
     const EACH: usize = 900;
     let siege = Siege::begin().await;

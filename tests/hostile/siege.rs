@@ -50,9 +50,17 @@ pub fn attacker(n: usize) -> Ipv4Addr {
 impl Siege {
     /// A relay as it is by default.
     pub async fn begin() -> Self {
+        Self::begin_with(&[], &[]).await
+    }
+
+    /// A relay with these flags and variables.
+    pub async fn begin_with(flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let alone = ALONE.lock().await;
         let place = Place::default();
-        let relay = place.start(&[]);
+        let relay = place.spawn_with(flags, |command| {
+            command.envs(variables.iter().copied());
+        });
+        relay.until_ready();
         let sender = Sender::new(&relay);
         for n in 0..50 {
             assert_eq!(sender.send(body(&format!("before-{n}"))).await, 200);

@@ -37,8 +37,6 @@ def main():
     made.add_argument("--keep", action="store_true", help="leave the namespaces of what failed as they are")
     arguments = made.parse_args()
     played = choice.matching(scenarios.SCENARIOS, arguments.only)
-    if not arguments.only:
-        played = {name: scenario for name, scenario in played.items() if name not in scenarios.BY_NAME}
     missing = [f"{tool} is missing: {installs}" for tool, installs in TOOLS.items() if not shutil.which(tool)]
     if missing:
         raise SystemExit("\n".join(missing))

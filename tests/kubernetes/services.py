@@ -38,8 +38,8 @@ def container(name, language, address, ca=None, token=None, mounts=(), environme
     }
 
 
-def cursor_volume():
-    return {"name": "cursor", "emptyDir": {}}
+def cursor_volume(in_memory=False):
+    return {"name": "cursor", "emptyDir": {"medium": "Memory"} if in_memory else {}}
 
 
 class Service:

@@ -25,6 +25,3 @@ SCENARIOS = {
 
 # These measure, or take the node from all others.
 ALONE = {"load", "small"}
-
-# Played only when it is named: 64 MiB are close to what this takes, and in two of four runs the kernel ended the relay.
-BY_NAME = {"small"}
