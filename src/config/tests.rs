@@ -99,6 +99,18 @@ fn the_public_listener_knows_its_proxies_and_limits() {
 }
 
 #[test]
+fn an_http2_connection_has_requests_as_its_window_has_room() {
+    for (window, expected) in
+        [("64KiB", [64 << 10, 64 << 10, 12]), ("300KiB", [300 << 10, 150 << 10, 60]), ("4MiB", [4 << 20, 2 << 20, 100])]
+    {
+        let flag = format!("--http2-window={window}");
+        let limits = check(&load(parse(&[SECRET, SELF_SIGNED, &flag])).unwrap()).unwrap().public_limits;
+        let found = [limits.connection_window_bytes, limits.stream_window_bytes, limits.streams_per_connection];
+        assert_eq!(found, expected, "{window}");
+    }
+}
+
+#[test]
 fn mistakes_are_named_with_the_way_out() {
     let dir = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {

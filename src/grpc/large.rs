@@ -43,16 +43,24 @@ impl LargeMessage {
         } else {
             (Part::Raw, self.raw, self.sent - self.plain)
         };
-        let part = match feed.large(self.sequence, part).await {
-            Ok(Some(part)) if part.len() == len => part,
-            // Nothing else changes an event.
-            Ok(Some(_)) => return Err(status::event_erased()),
-            Ok(None) => return Err(status::cursor_expired(&start::ends(feed).await?)),
-            Err(error) => return Err(status::log_unavailable(&error)),
-        };
+        let part = load(feed, self.sequence, part, len).await?;
         let slice = &part[offset..part.len().min(offset + SLICE)];
         self.sent += slice.len();
         // A copy: a slice of the shared bytes would keep all of them alive for as long as it is queued.
         Ok(Some(Bytes::copy_from_slice(slice)))
+    }
+}
+
+/// A part of a large event, which was found to be so long.
+///
+/// # Errors
+/// If it is so no longer, or can't be read.
+pub async fn load(feed: &Feed, sequence: u64, part: Part, len: usize) -> Result<Bytes, Status> {
+    match feed.large(sequence, part).await {
+        Ok(Some(part)) if part.len() == len => Ok(part),
+        // Nothing else changes an event.
+        Ok(Some(_)) => Err(status::event_erased()),
+        Ok(None) => Err(status::cursor_expired(&start::ends(feed).await?)),
+        Err(error) => Err(status::log_unavailable(&error)),
     }
 }

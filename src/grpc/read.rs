@@ -14,7 +14,7 @@ use super::{
     Shared,
     access::Access,
     frame::{self, Frame},
-    large::LargeMessage,
+    large::{self, LargeMessage},
     reply::Piece,
     start::{self, Start},
     status,
@@ -30,7 +30,7 @@ use crate::{
         },
         timestamp,
     },
-    feed::{Content, Entry, Part, Tail},
+    feed::{Content, Part, Tail},
     log::Position,
 };
 
@@ -138,9 +138,11 @@ async fn collect(
                     (Some(stub), _) if is_omitted => message.push_event(stub, &[]),
                     (_, Content::Small { encoded, .. }) => message.push_event(&encoded.plain, &raw(&encoded.raw)),
                     (_, Content::Large(_)) => {
-                        let plain = large(shared, entry, Part::Plain).await?;
-                        let raw = if wanted.include_raw { Some(large(shared, entry, Part::Raw).await?) } else { None };
-                        message.push_event(&plain, &raw.unwrap_or_default());
+                        let load = |part, len| large::load(&shared.feed, entry.at.sequence, part, len);
+                        let plain = load(Part::Plain, size.plain).await?;
+                        let has_raw = wanted.include_raw && size.raw > 0;
+                        let raw = if has_raw { load(Part::Raw, size.raw).await? } else { Bytes::new() };
+                        message.push_event(&plain, &raw);
                     }
                 }
                 events += 1;
@@ -151,15 +153,6 @@ async fn collect(
         tokio::task::yield_now().await;
     }
     Ok((message, false))
-}
-
-/// A part of a large event that has just been there.
-async fn large(shared: &Shared, entry: &Entry, part: Part) -> Result<Bytes, Status> {
-    match shared.feed.large(entry.at.sequence, part).await {
-        Ok(Some(part)) => Ok(part),
-        Ok(None) => Err(status::cursor_expired(&start::ends(&shared.feed).await?)),
-        Err(error) => Err(status::log_unavailable(&error)),
-    }
 }
 
 /// GetEvent: the event whole, slice by slice if it is large.

@@ -196,7 +196,8 @@ async fn slow_heads_and_slow_bodies() {
 async fn windows_that_are_filled_with_crumbs() {
     use frames::*;
     let siege = Siege::begin().await;
-    // Once there is no room for what they send, it stays where HTTP/2 put it: each byte in a frame of its own.
+    // Each byte in a frame of its own, which takes more to hold than it carries: the relay may read them, or close the
+    // connection, as h2 does, but not gather them.
     let fill = async |n: usize| {
         let opening = [opening(), frame(HEADERS, END_HEADERS, 1, &post_head())].concat();
         let large = frame(DATA, 0, 1, &[b'x'; 16_000]).repeat(8);

@@ -61,6 +61,18 @@ pub fn issues(event: &pb::Event) -> Vec<String> {
 }
 
 #[test]
+fn the_length_of_the_raw_part_is_known_before_it_is_made() {
+    let signed = record("USER_CREATED", "x".repeat(300));
+    let unsigned = Record { signature: Bytes::new(), ..signed.clone() };
+    let empty = record("USER_CREATED", "");
+    // As the log gives it.
+    let erased = Record { is_erased: true, body_bytes: 0, body: Bytes::new(), ..unsigned.clone() };
+    for record in [signed, unsigned, empty, erased] {
+        assert_eq!(raw_len(&record), raw(&record).len(), "{record:?}");
+    }
+}
+
+#[test]
 fn every_column_and_every_field_of_the_envelope_is_there() {
     let body = r#"{"id":"et-1","version":1.0,"type":"USER_CREATED","createdAt":"2026-11-16T01:02:09Z","data":{}}"#;
     let record = Record { conflicts_with: 3, traceparent: "00-1-2-3".into(), ..record("USER_CREATED", body) };
