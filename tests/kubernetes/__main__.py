@@ -48,16 +48,17 @@ def main():
         _load()
     directory = tempfile.mkdtemp(prefix="kubernetes-")
     try:
-        failed = _play_all(cluster, played, directory, arguments)
+        problems = _play_all(cluster, played, directory, arguments)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    if failed:
-        raise SystemExit(f"FAILED: {', '.join(failed)}")
+    if problems:
+        # Once more, where who sees no more than the end of a long output finds it.
+        raise SystemExit("\n".join(f"FAILED: {name}: {problem}" for name, problem in problems.items()))
     print("all passed")
 
 
 def _play_all(cluster, played, directory, arguments):
-    """Runs the scenarios, several at a time where they may: most of them wait. Returns the names of those that failed."""
+    """Runs the scenarios, several at a time where they may: most of them wait. Returns the problems of those that failed."""
     together = [name for name in played if name not in scenarios.ALONE]
     alone = [name for name in played if name in scenarios.ALONE]
 
@@ -67,7 +68,7 @@ def _play_all(cluster, played, directory, arguments):
     with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         went = dict(zip(together, pool.map(play, together), strict=True))
     went.update((name, play(name)) for name in alone)
-    return [name for name in played if not went[name]]
+    return {name: went[name] for name in played if went[name]}
 
 
 def _load():
@@ -80,7 +81,7 @@ def _load():
 
 
 def _play(cluster, name, scenario, directory, keep):
-    """Runs one scenario. Returns whether it went well."""
+    """Runs one scenario. Returns what went wrong, if anything did."""
     began = time.monotonic()
     problem = None
     stage = Stage(cluster, name, f"{directory}/{name}")
@@ -99,7 +100,7 @@ def _play(cluster, name, scenario, directory, keep):
             problem = problem or str(failure)
             stage.note(f"FAILED to clean up: {failure}")
     stage.note(f"{'FAILED' if problem else 'ok'} after {time.monotonic() - began:.1f} s")
-    return not problem
+    return problem
 
 
 def _report(stage):

@@ -24,22 +24,23 @@ def main():
     missing = [line for name, said in scenarios.MISSING.items() if name in played for line in said()]
     choice.check_prerequisites(chosen, also=missing)
     directory = tempfile.mkdtemp(prefix="polyglot-")
-    failed = []
+    failures = {}
     try:
         for name, scenario in played.items():
-            failed += _play(name, scenario, chosen, f"{directory}/{name}")
+            failures |= _play(name, scenario, chosen, f"{directory}/{name}")
     finally:
         if arguments.keep:
             print(f"kept: {directory}")
         else:
             shutil.rmtree(directory, ignore_errors=True)
-    if failed:
-        raise SystemExit(f"FAILED: {', '.join(failed)}")
+    if failures:
+        # Once more, where who sees no more than the end of a long output finds it.
+        raise SystemExit("\n".join(f"FAILED: {what}: {why}" for what, why in failures.items()))
     print("all passed")
 
 
 def _play(name, scenario, chosen, directory):
-    """Runs one scenario. Returns which languages failed, as scenario/language."""
+    """Runs one scenario. Returns why languages failed, by scenario/language."""
     began = time.monotonic()
     with contextlib.closing(Stage(name, chosen, directory)) as stage:
         try:
@@ -53,7 +54,7 @@ def _play(name, scenario, chosen, directory):
         if stage.failures:
             print(stage.relays_report())
     print(f"{name:<16} {'':<16} took   {time.monotonic() - began:6.1f} s", flush=True)
-    return [f"{name}/{language}" for language in stage.failures]
+    return {f"{name}/{language}": why for language, why in stage.failures.items()}
 
 
 def _tell(stage, language):

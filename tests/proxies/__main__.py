@@ -30,17 +30,18 @@ def main():
     choice.check_prerequisites(chosen, choice.TOOLS | proxies)
     print(", ".join(kind.version() for kind in kinds), flush=True)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="proxies-"))
-    failed = []
+    failures = {}
     try:
         for name, scenario in choice.matching(scenarios.SCENARIOS, arguments.only).items():
-            failed += _play(name, scenario, kinds, chosen, directory)
+            failures |= _play(name, scenario, kinds, chosen, directory)
     finally:
         if arguments.keep:
             print(f"kept: {directory}")
         else:
             shutil.rmtree(directory, ignore_errors=True)
-    if failed:
-        raise SystemExit(f"FAILED: {', '.join(failed)}")
+    if failures:
+        # Once more, where who sees no more than the end of a long output finds it.
+        raise SystemExit("\n".join(f"FAILED: {what}: {why}" for what, why in failures.items()))
     print("all passed")
 
 
@@ -54,7 +55,7 @@ def _arguments():
 
 
 def _play(name, scenario, kinds, chosen, directory):
-    """Runs one scenario behind all proxies at the same time. Returns what failed, as scenario/proxy/language."""
+    """Runs one scenario behind all proxies at the same time. Returns why what failed, by scenario/proxy/language."""
     began = time.monotonic()
     scenes = [Scene(name, kind, chosen, directory / f"{name}-{kind.PROGRAM}") for kind in kinds]
     threads = [threading.Thread(target=_run, args=(scenario, scene), daemon=True) for scene in scenes]
@@ -63,12 +64,12 @@ def _play(name, scenario, kinds, chosen, directory):
             thread.start()
         for thread in threads:
             thread.join()
-        failed = [failure for scene in scenes for failure in _tell(scene, chosen)]
+        failures = {what: why for scene in scenes for what, why in _tell(scene, chosen).items()}
     finally:
         for scene in scenes:
             scene.close()
     print(f"{name:<9} took {time.monotonic() - began:.1f} s", flush=True)
-    return failed
+    return failures
 
 
 def _run(scenario, scene):
@@ -81,23 +82,23 @@ def _run(scenario, scene):
 
 
 def _tell(scene, chosen):
-    """Prints how a scenario went. Returns what failed."""
-    failed = []
+    """Prints how a scenario went. Returns why what failed."""
+    failures = {}
     heading = f"{scene.name:<9} {scene.kind.PROGRAM:<8}"
     for name in [language.name for language in chosen if language.name in scene.took_part]:
         result = "FAILED" if name in scene.failures else "ok"
         print(f"{heading} {name:<15} {result:<6} {scene.seconds(name):5.1f} s  {scene.notes.get(name, '')}".rstrip())
         if name in scene.failures:
             print(scene.report(name))
-            failed.append(f"{scene.name}/{scene.kind.PROGRAM}/{name}")
+            failures[f"{scene.name}/{scene.kind.PROGRAM}/{name}"] = scene.failures[name]
     for note in scene.remarks:
         print(f"{heading} {note}")
     if scene.failure:
         print(f"{heading} FAILED: {scene.failure}")
-        failed.append(f"{scene.name}/{scene.kind.PROGRAM}")
-    if failed:
+        failures[f"{scene.name}/{scene.kind.PROGRAM}"] = scene.failure
+    if failures:
         print(scene.backstage_report())
-    return failed
+    return failures
 
 
 if __name__ == "__main__":

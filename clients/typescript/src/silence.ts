@@ -1,6 +1,6 @@
 /**
- * Notices that nothing was received for too long. It runs only while the stream is being read: a handler that takes
- * its time is not the relay's silence.
+ * Notices that nothing was received for too long. It runs only while a message is being waited for: a handler that
+ * takes its time is not the relay's silence.
  */
 export class SilenceWatch {
   readonly #onSilence: (ms: number) => void;
@@ -25,7 +25,7 @@ export class SilenceWatch {
     }, ms);
   }
 
-  /** Something was received, or the stream is not being read any more. */
+  /** Something was received, or nobody waits any more. */
   stop(): void {
     clearTimeout(this.#timer);
   }

@@ -50,16 +50,16 @@ export class ResponseStream {
     this.#call = client.subscribe(request, metadata, { interceptors: [holdBack] });
     this.#call.on('error', () => {}); // The interceptor has the status already.
     this.#call.resume(); // Nobody listens to it: what passes the interceptor is done with.
-    this.#silence.start(patienceMs);
   }
 
   /** The next message, or undefined when the stream has ended with OK or was cancelled. */
   async next(): Promise<SubscribeResponse | undefined> {
+    // Only now: while a handler was at work, nobody waited for the relay.
+    if (!this.#held && !this.#end) this.#silence.start(this.#patienceMs);
     while (!this.#held && !this.#end) await new Promise<void>((resolve) => (this.#wake = resolve));
     if (this.#held) {
       const { message, askForNext } = this.#held;
       this.#held = undefined;
-      if (!this.#end) this.#silence.start(this.#patienceMs);
       askForNext();
       return message;
     }

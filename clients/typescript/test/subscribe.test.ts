@@ -242,6 +242,24 @@ test('gives up a silent stream and opens another', { timeout }, async (t) => {
   assert.deepEqual(relay.starts, [StartPosition.START_POSITION_LATEST, 'c-1']);
 });
 
+test('does not count what the relay is silent while a handler is at work', { timeout }, async (t) => {
+  let goOn = () => {};
+  const relay = await FakeRelay.start(t, (call) => {
+    sendCheckpoint(call, 'c-1', 200);
+    send(call, event(1));
+    goOn = () => send(call, event(2));
+  });
+  const run: Run = new Run(relay, 0, {
+    handler: async (event) => {
+      if (event.sequence === 2n) return run.stop.abort();
+      await sleep(500); // More than two heartbeats.
+      goOn();
+    },
+  });
+  await run.end();
+  assert.deepEqual(run.lost, []);
+});
+
 test('does not take a slow handler for a silent relay', { timeout }, async (t) => {
   const relay = await FakeRelay.start(t, (call) => {
     sendCheckpoint(call, 'c-1', 20);
