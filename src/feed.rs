@@ -7,7 +7,7 @@
 //!   each redaction in use, of which there are at most [`PROFILES_MOST`](crate::event::redaction::PROFILES_MOST).
 //! - A subscriber is never pushed to: it asks for what follows its position, and waits for the tail to move when there
 //!   is nothing. One that does not ask costs nothing here.
-//! - Memory is bounded: pages and large events are kept in caches of a fixed number of bytes.
+//! - Memory is bounded: pages and large events are kept in caches of a fixed number of bytes, and few are made at a time.
 //! - What was erased is gone from here when `erase` returns.
 //! - Nobody skips unknowingly: a page says what retention had removed when it was read.
 //!
@@ -19,16 +19,18 @@ mod metrics;
 mod page;
 mod profile;
 mod tail;
+mod turns;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     cache::Cache,
     profile::{PLAIN, Profile, ProfileId, Profiles},
+    turns::Turns,
 };
 pub use self::{
     metrics::Metrics,
@@ -43,9 +45,6 @@ use crate::{
     },
     log::{EraseError, Erased, Log, Position, ReadError},
 };
-
-/// Parts of large events that are loaded at the same time: each takes twice the body meanwhile, once as it is stored.
-const LARGE_AT_ONCE: usize = 2;
 
 /// What the feed has to know.
 #[derive(Clone, Debug)]
@@ -64,8 +63,9 @@ pub struct Feed {
     pages: Cache<(ProfileId, u64), Page>,
     /// Parts of large events, by sequence.
     large: Cache<(ProfileId, Part, u64), Option<Bytes>>,
-    /// Turns for encoding large events.
-    large_turns: Arc<Semaphore>,
+    /// Events with larger bodies are no part of a page.
+    large_body: u64,
+    turns: Turns,
     /// The tail, published by its follower. Its receivers are the streams.
     tail: Arc<watch::Sender<Tail>>,
     /// Wakes the follower for the first stream after a time without any.
@@ -88,7 +88,8 @@ impl Feed {
         let feed = Self {
             pages: Cache::new(settings.page_cache_bytes, tasks.clone()),
             large: Cache::new(settings.large_cache_bytes, tasks.clone()),
-            large_turns: Arc::new(Semaphore::new(LARGE_AT_ONCE)),
+            large_body: page::large_body(settings.page_cache_bytes),
+            turns: Turns::new(),
             tail: Arc::new(watch::Sender::new(Tail { head, page: None, unreadable: None, erasures: 0 })),
             wake: Arc::default(),
             stop: CancellationToken::new(),
@@ -119,10 +120,6 @@ impl Feed {
 
     fn plain(&self) -> Self {
         Self { profile: None, ..self.clone() }
-    }
-
-    fn profile_id(&self) -> ProfileId {
-        self.profile.as_ref().map_or(PLAIN, |profile| profile.id)
     }
 
     /// The tail, as it is and as it moves. Held by every stream for as long as it lasts.
@@ -169,15 +166,23 @@ impl Feed {
     }
 
     async fn complete_page(&self, number: u64) -> Result<Arc<Page>, ReadError> {
-        let feed = self.clone();
+        let Some(profile) = self.profile.clone() else { return self.complete_plain_page(number).await };
+        let (feed, id) = (self.plain(), profile.id);
         let load = async move {
-            let Some(profile) = &feed.profile else { return Page::load(&feed.log, number, None, u64::MAX).await };
-            let log = Arc::clone(&feed.log);
-            let load = async move { Page::load(&log, number, None, u64::MAX).await };
-            let plain = feed.pages.get((PLAIN, number), load).await?;
+            let _turn = feed.turns.redaction().await?;
+            let plain = feed.complete_plain_page(number).await?;
             profile.page(&plain, None).await
         };
-        self.pages.get((self.profile_id(), number), load).await
+        self.pages.get((id, number), load).await
+    }
+
+    async fn complete_plain_page(&self, number: u64) -> Result<Arc<Page>, ReadError> {
+        let feed = self.plain();
+        let load = async move {
+            let _turn = feed.turns.page().await?;
+            Page::load(&feed.log, number, None, u64::MAX, feed.large_body).await
+        };
+        self.pages.get((PLAIN, number), load).await
     }
 
     /// A part of a large event. What something is removed from has no raw one.
@@ -191,13 +196,13 @@ impl Feed {
             (Some(profile), Part::Plain) => {
                 let (feed, redaction) = (self.clone(), profile.redaction.clone());
                 let load = async move {
+                    let redacting = feed.turns.redaction().await?;
                     let Some(plain) = feed.large_unredacted(sequence, Part::Plain).await?.as_ref().clone() else {
                         return Ok(None);
                     };
-                    // Not before: who waits for the plain form must not keep others from making it.
-                    let turn = feed.large_turns.acquire_owned().await.map_err(|e| ReadError(e.to_string()))?;
+                    let turn = feed.turns.large().await?;
                     let encode = move || {
-                        let _turn = turn;
+                        let _turns = (redacting, turn);
                         encode::redacted(&Encoded { plain, ..Encoded::default() }, &redaction).plain
                     };
                     tokio::task::spawn_blocking(encode).await.map(Some).map_err(|e| ReadError(e.to_string()))
@@ -209,9 +214,9 @@ impl Feed {
     }
 
     async fn large_unredacted(&self, sequence: u64, part: Part) -> Result<Arc<Option<Bytes>>, ReadError> {
-        let (log, turns) = (Arc::clone(&self.log), Arc::clone(&self.large_turns));
+        let (log, turns) = (Arc::clone(&self.log), self.turns.clone());
         let load = async move {
-            let _turn = turns.acquire_owned().await.map_err(|e| ReadError(e.to_string()))?;
+            let _turn = turns.large().await?;
             let Some(record) = log.get(sequence).await? else {
                 return Ok(None);
             };

@@ -17,15 +17,21 @@ use crate::{
 
 /// Sequences in a page.
 pub const PAGE_EVENTS: u64 = 128;
-/// Events with bodies over as many bytes are no part of a page, but loaded when wanted. So a page takes at most some
-/// 17 MB.
-pub const LARGE_BODY: u64 = 64 << 10;
+/// Events with bodies over as many bytes are no part of a page, but loaded when wanted, whatever room there is. So a page
+/// takes at most some 17 MB.
+const LARGE_BODY_MOST: u64 = 64 << 10;
 /// The least that a request may set as max_event_bytes. Events within it need no stub.
 pub const LEAST_EVENT_BYTES: usize = 4096;
 /// Pages whose bodies take more bytes than this are encoded off the runtime's threads (some 300 us).
 const ENCODED_INLINE: usize = 64 << 10;
 /// What an entry takes besides its bytes.
 const ENTRY_BYTES: usize = 256;
+
+/// The largest body that is part of a page, with so many bytes for keeping pages: the bodies of a page take a quarter of
+/// them at most. In the smallest caches they take more: bodies of 4 KiB are never large.
+pub fn large_body(cache_bytes: usize) -> u64 {
+    (cache_bytes as u64 / 4 / PAGE_EVENTS).clamp(LEAST_EVENT_BYTES as u64, LARGE_BODY_MOST)
+}
 
 /// The events with sequences from `number * PAGE_EVENTS + 1` on.
 #[derive(Debug)]
@@ -110,15 +116,21 @@ impl Page {
         if sequence > position.sequence { Position { sequence, check: 0 } } else { position }
     }
 
-    /// Reads page `number` up to `through`, on from `before`, an earlier state of it.
-    pub async fn load(log: &Arc<dyn Log>, number: u64, before: Option<&Self>, through: u64) -> Result<Self, ReadError> {
+    /// Reads page `number` up to `through`, on from `before`, an earlier state of it. Bodies over `large_body` are left out.
+    pub async fn load(
+        log: &Arc<dyn Log>,
+        number: u64,
+        before: Option<&Self>,
+        through: u64,
+        large_body: u64,
+    ) -> Result<Self, ReadError> {
         let through = through.min(Self::last_sequence(number));
         let first = before.map_or(number * PAGE_EVENTS + 1, |before| before.through + 1);
-        let slice = log.read(first, through, LARGE_BODY).await?;
+        let slice = log.read(first, through, large_body).await?;
         let id = log.id();
         let bytes: usize = slice.records.iter().map(|record| record.body.len()).sum();
-        let encode =
-            move || -> Vec<_> { slice.records.into_iter().map(|record| Arc::new(Entry::new(id, record))).collect() };
+        let entry = move |record| Arc::new(Entry::new(id, record, large_body));
+        let encode = move || -> Vec<_> { slice.records.into_iter().map(entry).collect() };
         let read = encoded(bytes, encode).await?;
         // If retention has removed some of what was to be read now, what was read before it is of no use to anybody.
         let before = before.filter(|before| slice.floor.sequence <= before.through);
@@ -142,10 +154,10 @@ pub async fn encoded<T: Send + 'static>(
 }
 
 impl Entry {
-    fn new(log: LogId, record: Record) -> Self {
+    fn new(log: LogId, record: Record, large_body: u64) -> Self {
         let at = Position { sequence: record.sequence, check: record.check };
         let traits = Traits::of(&record);
-        if record.body_bytes > LARGE_BODY {
+        if record.body_bytes > large_body {
             let large = Large { record: Box::new(record), size: OnceLock::new() };
             return Self { at, traits, content: Content::Large(large) };
         }

@@ -80,7 +80,7 @@ async fn advance(
     loop {
         if page.as_ref().is_none_or(|page| page.number != number || page.through < at.sequence && !page.is_complete()) {
             let before = page.as_deref().filter(|page| page.number == number);
-            let read = Arc::new(Page::load(&feed.log, number, before, at.sequence).await?);
+            let read = Arc::new(Page::load(&feed.log, number, before, at.sequence, feed.large_body).await?);
             feed.metrics.read(&read);
             if read.is_complete() {
                 feed.pages.put(erasures, (PLAIN, number), Arc::clone(&read));

@@ -129,6 +129,47 @@ async fn streams_of_one_redaction_share_what_was_encoded_once() {
     filled.close().await;
 }
 
+/// More than there are turns for: all of it is made in the end, as nobody waits for who waits for him.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_nobody_has_is_made_by_turns() {
+    let filled = Filled::start();
+    let mut large = Vec::new();
+    for id in 0..12 {
+        large.push(filled.store(&task_finished(id, 100_000)).await);
+    }
+    for id in 0..4 * PAGE_EVENTS {
+        filled.store(&task_finished(100 + id, 0)).await;
+    }
+    let feeds = [filled.feed.clone(), filled.feed.seen_through(&redaction(&["identity.fullName"])).unwrap()];
+    let events = feeds.iter().flat_map(|feed| large.iter().map(|sequence| feed.large(*sequence, Part::Plain)));
+    let mut tails: Vec<_> = feeds.iter().flat_map(|feed| (0..4).map(|_| feed.watch())).collect();
+    let pages = tails.iter_mut().enumerate().map(|(n, tail)| {
+        let position = Position { sequence: (n as u64 % 4) * PAGE_EVENTS, check: 0 };
+        feeds[n / 4].page_after(position, tail)
+    });
+    let all = futures_util::future::join(futures_util::future::join_all(events), futures_util::future::join_all(pages));
+    let (events, pages) = tokio::time::timeout(std::time::Duration::from_secs(60), all).await.expect("nobody is stuck");
+    for (n, event) in events.into_iter().enumerate() {
+        assert_eq!(person(&event.unwrap().unwrap()).0.is_empty(), n >= large.len());
+    }
+    assert!(pages.into_iter().all(|page| page.unwrap().is_complete()));
+    filled.close().await;
+}
+
+#[test]
+fn the_bodies_of_a_page_are_a_quarter_of_the_cache() {
+    let large = |mib: usize| page::large_body(mib << 20);
+    assert_eq!(
+        [large(0), large(1), large(4), large(24), large(32), large(1024)],
+        [4096, 4096, 8192, 49152, 65536, 65536]
+    );
+}
+
+/// Names a redaction's form; the plain one has its own.
+fn profile_id(feed: &Feed) -> ProfileId {
+    feed.profile.as_ref().map_or(PLAIN, |profile| profile.id)
+}
+
 /// Events of the tail's page that were there before are not encoded again.
 #[tokio::test]
 async fn the_page_of_the_tail_grows_by_what_is_new() {
@@ -198,9 +239,9 @@ async fn one_redaction_too_many_is_refused_until_another_ends() {
     assert_eq!(filled.feed.seen_through(&ninth).err(), Some(TooManyRedactions));
     assert!(filled.feed.seen_through(&redaction(&["dob"])).is_ok(), "it is in use already");
     assert!(filled.feed.seen_through(&Redaction::default()).is_ok(), "it is none");
-    let ended = held.swap_remove(3).profile_id();
+    let ended = profile_id(&held.swap_remove(3));
     let feed = filled.feed.seen_through(&ninth).unwrap();
-    assert!(held.iter().all(|other| other.profile_id() != feed.profile_id()) && feed.profile_id() != ended);
+    assert!(held.iter().all(|other| profile_id(other) != profile_id(&feed)) && profile_id(&feed) != ended);
     assert_eq!(filled.feed.seen_through(&redaction(&["lastName"])).err(), Some(TooManyRedactions));
     filled.close().await;
 }
