@@ -16,6 +16,6 @@ mod scrape;
 
 pub use self::{
     certificates::Certificates,
-    readiness::{LOG_FAILED, Readiness},
+    readiness::{LOG_FAILED, Readiness, STARTING},
     scrape::Scrape,
 };

@@ -514,12 +514,14 @@ fn healthcheck_tells_by_its_exit_code() {
     };
     assert_eq!(check(&relay, &[]).ok().stdout(), "ready\n");
     assert_eq!(check(&relay, &["--live"]).ok().stdout(), "alive\n");
+    assert_eq!(check(&relay, &["--started"]).ok().stdout(), "started\n");
     // One that waits for the directory is alive and not ready.
     let waiting = place.spawn(&["--lock-timeout=120s"]);
     eventually("it waits", || waiting.log().contains("another process uses it").then_some(()));
     let not_ready = check(&waiting, &[]);
     assert_eq!(not_ready.code, Some(1), "{not_ready:#?}");
     assert!(not_ready.error().contains("starting"), "{not_ready:#?}");
+    assert_eq!(check(&waiting, &["--started"]).code, Some(1));
     check(&waiting, &["--live"]).ok();
     let by_variable =
         finish(command().arg("healthcheck").env("SMILE_RELAY_ADMIN", format!("http://{}", relay.admin)), b"");

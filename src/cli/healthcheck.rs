@@ -1,4 +1,4 @@
-//! `healthcheck`: asks a relay's admin listener whether it is ready, or alive. For container probes: one line, exit code 0
+//! `healthcheck`: asks a relay's admin listener whether it is ready, has started, or is alive. For container probes: one line, exit code 0
 //! or 1, always within the timeout.
 
 use std::{
@@ -17,6 +17,7 @@ use super::{CliError, chain};
 const EXAMPLES: &str = "\
 Examples:
   smile-relay healthcheck                   is it ready for webhooks and subscribers?
+  smile-relay healthcheck --started         has it opened its log?
   smile-relay healthcheck --live            is the process alive?
 
 In a Dockerfile:
@@ -34,6 +35,9 @@ pub struct HealthcheckArgs {
     /// Ask whether it is alive, not whether it is ready
     #[arg(long)]
     pub live: bool,
+    /// Ask whether it has started; it has on a full disk as well, where it is not ready
+    #[arg(long, conflicts_with = "live")]
+    pub started: bool,
     /// How long to wait for the answer
     #[arg(long, value_name = "TIME", default_value = "3s", value_parser = humantime::parse_duration)]
     pub timeout: Duration,
@@ -52,8 +56,11 @@ pub enum HealthError {
 /// # Errors
 /// If the answer is no, or there is none.
 pub async fn run(args: &HealthcheckArgs) -> Result<(), CliError> {
-    let asked = if args.live { "alive" } else { "ready" };
-    let path = if args.live { "livez" } else { "readyz" };
+    let (asked, path) = match (args.live, args.started) {
+        (true, _) => ("alive", "livez"),
+        (_, true) => ("started", "startupz"),
+        _ => ("ready", "readyz"),
+    };
     // The parser of --admin lets pass only what ends with its one slash.
     let url = format!("{}{path}", args.admin);
     let client: Client<_, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();

@@ -2,6 +2,8 @@
 //!
 //! - `GET /livez`: 200 while the process can do its work at all, 503 once its log has failed.
 //! - `GET /readyz`: 200 when events can be stored and streamed, else 503; what is the matter stands in the body.
+//! - `GET /startupz`: 200 as soon as the relay has opened its log and serves, also on a full disk; before that, 503 as of
+//!   `/readyz`.
 //! - `GET /metrics`: OpenMetrics for those who ask for it, else Prometheus' older text.
 //! - `grpc.health.v1`: as on the gRPC listener, in plaintext, for Kubernetes' gRPC probes.
 
@@ -31,6 +33,7 @@ pub fn router(readiness: Readiness, scrape: Scrape) -> Router {
     Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
+        .route("/startupz", get(startupz))
         .route("/metrics", get(metrics))
         .with_state(Shared { readiness, scrape })
 }
@@ -41,12 +44,16 @@ async fn livez(State(shared): State<Shared>) -> impl IntoResponse {
 }
 
 async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
-    let reasons: Vec<_> = shared.readiness.reasons().into_iter().collect();
-    if reasons.is_empty() {
-        (StatusCode::OK, "ready".to_owned())
-    } else {
-        (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}", reasons.join(", ")))
-    }
+    if shared.readiness.is_ready() { (StatusCode::OK, "ready".to_owned()) } else { not_ready(&shared.readiness) }
+}
+
+async fn startupz(State(shared): State<Shared>) -> impl IntoResponse {
+    if shared.readiness.has_started() { (StatusCode::OK, "started".to_owned()) } else { not_ready(&shared.readiness) }
+}
+
+fn not_ready(readiness: &Readiness) -> (StatusCode, String) {
+    let reasons: Vec<_> = readiness.reasons().into_iter().collect();
+    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}", reasons.join(", ")))
 }
 
 async fn metrics(State(shared): State<Shared>, headers: HeaderMap) -> impl IntoResponse {

@@ -9,6 +9,8 @@ use prometheus_client::{
 };
 use tokio::sync::watch;
 
+/// Said until events can be stored and streamed for the first time.
+pub const STARTING: &str = "starting";
 /// Said when the log has failed for good.
 pub const LOG_FAILED: &str = "the log has failed";
 
@@ -33,6 +35,13 @@ impl Readiness {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.reasons.borrow().is_empty()
+    }
+
+    /// Whether events can be streamed, and stored as soon as there is room: what else is in the way, a restart does not cure.
+    #[must_use]
+    pub fn has_started(&self) -> bool {
+        let reasons = self.reasons.borrow();
+        !reasons.contains(STARTING) && !reasons.contains(LOG_FAILED)
     }
 
     /// Tells of changes.

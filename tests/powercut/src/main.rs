@@ -287,6 +287,13 @@ fn fill(machine: &mut Machine, load: &Load) -> Outcome<u64> {
         alive(machine)?;
         Ok(Some(machine.relay().readyz()?).filter(|status| *status != 200))
     })?;
+    // A restart would not help.
+    for path in ["/livez", "/startupz"] {
+        let status = machine.relay().probe(path)?;
+        if status != 200 {
+            return Err(format!("the disk is full, and {path} says {status}").into());
+        }
+    }
     println!("  refused with 503; /readyz: {readyz}; answers: {}", load.look(answers));
     Ok(room)
 }

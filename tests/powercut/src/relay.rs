@@ -110,7 +110,12 @@ impl Relay {
     }
 
     pub fn readyz(&self) -> Outcome<u16> {
-        Ok(Connection::open(self.address("admin")?)?.get("/readyz")?.status)
+        self.probe("/readyz")
+    }
+
+    /// What the admin listener answers to a probe.
+    pub fn probe(&self, path: &str) -> Outcome<u16> {
+        Ok(Connection::open(self.address("admin")?)?.get(path)?.status)
     }
 
     /// What is in the log, by way of the relay's own command.
