@@ -29,7 +29,7 @@ use axum::{
     response::Response,
     routing::{MethodRouter, get, post},
 };
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::future::join_all;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -62,8 +62,8 @@ pub const ENDPOINT: &str = "callbacks";
 const BODY_BYTES: usize = 64 << 10;
 /// How long a batch may take to arrive.
 const BODY_TIMEOUT: Duration = Duration::from_secs(5);
-/// What may have arrived of batches that are not stored yet. What is only announced counts for nothing.
-const UNSTORED_BYTES: usize = 16 << 20;
+/// What is taken for a batch at first; as much again each time that is full.
+const FIRST_BYTES: usize = 4 << 10;
 
 /// What the intake of callbacks has to know.
 #[derive(Clone, Debug)]
@@ -71,6 +71,8 @@ pub struct Settings {
     pub tokens: Tokens,
     /// Callbacks that one token may report a second; ten times as many at once.
     pub rate: NonZeroU32,
+    /// What batches may take that are not stored yet. What is only announced counts for nothing.
+    pub unstored_bytes: usize,
 }
 
 /// The intake, running for as long as its router is served.
@@ -98,7 +100,7 @@ impl Intake {
             tokens: settings.tokens,
             limiter: Limiter::new(settings.rate),
             metrics,
-            room: Arc::new(Semaphore::new(UNSTORED_BYTES)),
+            room: Arc::new(Semaphore::new(settings.unstored_bytes)),
             pending: TaskTracker::new(),
         };
         Self { shared: Arc::new(shared) }
@@ -203,7 +205,7 @@ impl Shared {
     async fn read(&self, request: Request) -> Result<(Bytes, OwnedSemaphorePermit), Outcome> {
         let mut pieces = Limited::new(request.into_body(), BODY_BYTES);
         let mut room = Arc::clone(&self.room).try_acquire_many_owned(0).map_err(|_| Outcome::Unavailable)?;
-        let mut body = BytesMut::new();
+        let mut body = Vec::new();
         while let Some(piece) = pieces.frame().await {
             let piece = match piece {
                 Ok(piece) => piece,
@@ -211,12 +213,17 @@ impl Shared {
                 Err(_) => return Err(Outcome::Incomplete),
             };
             let Ok(piece) = piece.into_data() else { continue };
-            let length = u32::try_from(piece.len()).map_err(|_| Outcome::TooLarge)?;
-            let more = Arc::clone(&self.room).try_acquire_many_owned(length).map_err(|_| Outcome::Unavailable)?;
-            room.merge(more);
+            let needed = body.len() + piece.len();
+            if needed > body.capacity() {
+                let capacity = needed.next_power_of_two().max(FIRST_BYTES);
+                let more = u32::try_from(capacity - body.capacity()).map_err(|_| Outcome::TooLarge)?;
+                let more = Arc::clone(&self.room).try_acquire_many_owned(more).map_err(|_| Outcome::Unavailable)?;
+                room.merge(more);
+                body.reserve_exact(capacity - body.len());
+            }
             body.extend_from_slice(&piece);
         }
-        Ok((body.freeze(), room))
+        Ok((body.into(), room))
     }
 
     /// Stores a batch, in its order. What was stored before a failure is known when the batch comes again.

@@ -74,6 +74,8 @@ pub struct Config {
     pub log: embedded::Options,
     pub feed: feed::Settings,
     pub max_streams: usize,
+    /// Pages of events that are listed at once.
+    pub max_lists: usize,
     pub max_stream_age: Option<Duration>,
     pub stream_starts: NonZeroU32,
     /// None: everybody may call who reaches a gRPC listener.

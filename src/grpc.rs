@@ -20,6 +20,7 @@ mod relay_service;
 mod reply;
 mod start;
 mod status;
+mod strangers;
 mod subscribe;
 mod web;
 
@@ -53,6 +54,8 @@ use crate::{
     identity::Identities,
 };
 
+/// The largest request to the health service, which anybody may make: the name of a service.
+pub const HEALTH_REQUEST_BYTES: usize = 1024;
 /// The full name of the service, as health checks name it.
 pub const SERVICE: &str = "smilerelay.v1.RelayService";
 /// That of the service of tokens.
@@ -72,6 +75,8 @@ pub struct Settings {
     pub max_stream_age: Option<Duration>,
     /// Origins whose pages may call by gRPC-Web. Empty: it is off.
     pub web_origins: Vec<HeaderValue>,
+    /// Pages of events that are made or sent at once, each with some MiB of its own.
+    pub max_lists: usize,
     /// What makes tokens for browsers. None: callbacks are off.
     pub callback_tokens: Option<Tokens>,
 }
@@ -141,11 +146,11 @@ fn services(
             .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     let streams = Arc::new(Semaphore::new(settings.max_streams));
+    let answers = Arc::new(Semaphore::new(settings.max_lists));
     metrics.consumers.follow(feed.log().head());
     let callback_tokens = CallbackTokens(settings.callback_tokens.clone());
     let administration = Administration(feed.clone());
-    let (settings, answers) = (Arc::new(settings), Arc::new(Semaphore::new(read::AT_ONCE)));
-    let shared = Shared { feed, settings, metrics, streams, answers, drain };
+    let shared = Shared { feed, settings: Arc::new(settings), metrics, streams, answers, drain };
     Routes::new(health)
         .add_service(reflection().build_v1().expect("the build made them"))
         .add_service(reflection().build_v1alpha().expect("the build made them"))

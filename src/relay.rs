@@ -41,14 +41,13 @@ use crate::{
     },
     net::{self, BindError, Limits, Listener, tls::TlsError},
     telemetry::{
-        LOG_FAILED, Readiness, Scrape, admin,
+        LOG_FAILED, Readiness, STARTING, Scrape, admin,
         otlp::{Otlp, OtlpError},
     },
     webhook,
 };
 
 /// Reasons not to be ready, as the probe's answer names them.
-const STARTING: &str = "starting";
 const WAITING: &str = "another process uses the data directory";
 const DISK_FULL: &str = "the disk is full";
 const DRAINING: &str = "draining";
@@ -152,6 +151,7 @@ impl Relay {
         let metrics = Metrics::register(&mut registry);
         let scrape = Scrape::new(registry, readiness.clone(), certificates.shown());
         let (health, health_service) = tonic_health::server::health_reporter();
+        let health_service = health_service.max_decoding_message_size(grpc::HEALTH_REQUEST_BYTES);
         grpc::report_health(&health, false).await;
         let probes = admin::router(readiness.clone(), scrape.clone())
             .merge(Routes::new(health_service.clone()).prepare().into_axum_router());
@@ -175,6 +175,7 @@ impl Relay {
             started_at,
             max_streams: config.max_streams,
             max_stream_age: config.max_stream_age,
+            max_lists: config.max_lists,
             web_origins: config.grpc_web_origins,
             callback_tokens: config.callback.as_ref().map(|callback| callback.tokens.clone()),
         };

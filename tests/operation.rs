@@ -3,13 +3,15 @@
 
 mod support;
 
+use std::time::Instant;
+
 use smile_relay::event::pb::{StartPosition, SubscribeRequest, subscribe_request::Start};
 use support::{
     PATIENCE, Place, Relay,
     client::{Reader, Sender, body_of},
     eventually,
 };
-use tonic::transport::Channel;
+use tonic::{Code, transport::Channel};
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient};
 
 fn health(address: &str) -> HealthClient<Channel> {
@@ -23,6 +25,7 @@ async fn one_that_waits_for_its_directory_says_so_until_it_has_it() {
     let second = place.spawn(&["--lock-timeout=60s"]);
     let reason = "not ready: another process uses the data directory, starting";
     eventually("it says what it waits for", || (second.probe("/readyz") == (503, reason.into())).then_some(()));
+    assert_eq!(second.probe("/startupz"), (503, reason.into()));
     assert_eq!(second.probe("/livez").0, 200);
     assert_eq!(second.metric("smile_relay_ready"), 0.0);
     assert_eq!(second.metric(r#"smile_relay_not_ready{reason="another process uses the data directory"}"#), 1.0);
@@ -39,12 +42,42 @@ async fn one_that_waits_for_its_directory_says_so_until_it_has_it() {
     assert_eq!(status(&mut watched).await, ServingStatus::Serving);
     second.until_ready();
     assert_eq!(second.probe("/readyz"), (200, "ready".into()));
+    assert_eq!(second.probe("/startupz"), (200, "started".into()));
     for listener in [&second.admin, &second.grpc] {
         let answer = health(listener).check(asked()).await.unwrap().into_inner();
         assert_eq!(answer.status(), ServingStatus::Serving);
     }
     assert_eq!(second.metric("smile_relay_ready"), 1.0);
     assert!(!second.probe("/metrics").1.contains("smile_relay_not_ready{"));
+}
+
+/// Anybody may ask: so it takes little to hold what they ask with, and those who stay keep nobody from asking.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_watches_the_health_takes_no_probes_place() {
+    let place = Place::default();
+    let relay = place.start(&[]);
+    let mut asked = health(&relay.grpc);
+    let service = |name: &str| HealthCheckRequest { service: name.into() };
+    let mut watched = Vec::new();
+    while watched.len() < 1_000 {
+        watched.push(asked.watch(service("")).await.unwrap().into_inner());
+    }
+    let refused = asked.watch(service("")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+    assert_eq!(asked.check(service("")).await.unwrap().into_inner().status(), ServingStatus::Serving);
+    // A place is free again as soon as its stream has ended.
+    watched.pop();
+    let deadline = Instant::now() + PATIENCE;
+    while let Err(status) = asked.watch(service("")).await {
+        assert!(status.code() == Code::ResourceExhausted && Instant::now() < deadline, "{status:?}");
+        tokio::task::yield_now().await;
+    }
+
+    for listener in [&relay.admin, &relay.grpc] {
+        let refused = health(listener).check(service(&"x".repeat(2_000))).await.unwrap_err();
+        assert_eq!(refused.code(), Code::OutOfRange, "{refused:?}");
+    }
+    assert!(relay.stop().success());
 }
 
 /// The lines of its log with this message.
@@ -146,7 +179,7 @@ async fn a_stream_that_ends_says_whose_it_was_and_why() {
     eventually("it has caught up", || (relay.metric(&lag("live")) == 0.0).then_some(()));
     relay.signal(rustix::process::Signal::TERM);
     let (_, end) = live.rest().await;
-    assert_eq!(end.code(), tonic::Code::Unavailable);
+    assert_eq!(end.code(), Code::Unavailable);
     assert_eq!(relay.until_exit().code(), Some(0));
     let last = lines(&relay, "stream ended").pop().unwrap();
     assert_eq!((&last["fields"]["consumer"], &last["fields"]["reason"]), (&"live".into(), &"draining".into()));

@@ -35,7 +35,7 @@ fn scene(origins: &[&str]) -> Scene {
     let keys = Keys::new(vec![Key::new(&[1; 32]).unwrap()]).unwrap();
     let origins = Origins(origins.iter().map(ToString::to_string).collect());
     let tokens = Tokens::new(keys, origins, Duration::from_hours(1));
-    let settings = Settings { tokens: tokens.clone(), rate: NonZeroU32::new(5).unwrap() };
+    let settings = Settings { tokens: tokens.clone(), rate: NonZeroU32::new(5).unwrap(), unstored_bytes: 1 << 20 };
     let intake = Intake::new(settings, Arc::clone(&log), Metrics::default());
     Scene { intake, tokens, log, _directory: directory }
 }

@@ -45,10 +45,6 @@ pub fn check(settings: Settings) -> Result<Config, ConfigError> {
         .ok()
         .filter(|mode| *mode <= 0o777)
         .ok_or_else(|| wrong(format!("--grpc-unix-mode {mode}: write it in octal, such as 0660")))?;
-    let max_streams = filled(settings.max_streams);
-    if max_streams == 0 || filled(settings.dedupe_max_entries) == 0 {
-        return Err(wrong("--max-streams and --dedupe-max-entries have to be 1 or more".into()));
-    }
     Ok(Config {
         public_listen: address("--public-listen", &filled(settings.public_listen.clone()))?,
         public_security,
@@ -67,7 +63,8 @@ pub fn check(settings: Settings) -> Result<Config, ConfigError> {
         webhook: webhook(&settings)?,
         callback: callback(&settings)?,
         feed: feed(&settings)?,
-        max_streams,
+        max_lists: max_lists(&settings)?,
+        max_streams: count("--max-streams", filled(settings.max_streams))?,
         stream_starts: filled(settings.stream_starts),
         identity,
         max_stream_age: settings.max_stream_age.map(|age| age.0),
@@ -179,6 +176,11 @@ fn feed(settings: &Settings) -> Result<feed::Settings, ConfigError> {
     Ok(feed::Settings { page_cache_bytes: cache / 2, large_cache_bytes: cache - cache / 2 })
 }
 
+/// As many pages of events as the feed's cache could hold, of some 4 MiB each.
+fn max_lists(settings: &Settings) -> Result<usize, ConfigError> {
+    Ok((bytes("--feed-cache", settings.feed_cache)? / (4 << 20)).clamp(1, 16))
+}
+
 fn log(settings: Settings) -> Result<embedded::Options, ConfigError> {
     Ok(embedded::Options {
         allow_any_filesystem: settings.allow_any_filesystem == Some(true),
@@ -187,7 +189,7 @@ fn log(settings: Settings) -> Result<embedded::Options, ConfigError> {
         retention_bytes: settings.retention_bytes.map(|bytes| bytes.0),
         report_quota_bytes: quota(settings.callback_quota)?,
         dedupe_window: filled(settings.dedupe_window).0,
-        dedupe_max_entries: filled(settings.dedupe_max_entries),
+        dedupe_max_entries: count("--dedupe-max-entries", filled(settings.dedupe_max_entries))?,
         queue_bytes: bytes("--write-queue", settings.write_queue)?,
         queue_timeout: QUEUE_TIMEOUT,
         keys: encryption::keyring(&settings)?,
@@ -258,7 +260,9 @@ fn callback(settings: &Settings) -> Result<Option<callback::Settings>, ConfigErr
         return Err(wrong(format!("--callback-origin is set, and callbacks are off: set {CALLBACK_KEY_FILE} as well")));
     };
     let tokens = callback::Tokens::new(keys, callback::Origins(origins), longest_ttl);
-    Ok(Some(callback::Settings { tokens, rate: filled(settings.callback_rate) }))
+    // Four times as much is for webhooks.
+    let unstored_bytes = bytes("--body-budget", settings.body_budget)? / 4;
+    Ok(Some(callback::Settings { tokens, rate: filled(settings.callback_rate), unstored_bytes }))
 }
 
 fn address(flag: &str, text: &str) -> Result<Address, ConfigError> {
@@ -272,6 +276,13 @@ pub(super) fn bytes(flag: &str, volume: Option<super::Volume>) -> Result<usize, 
         .ok()
         .filter(|bytes| (64 << 10..=u32::MAX as usize / 2).contains(bytes))
         .ok_or_else(|| wrong(format!("{flag} {volume}: it has to be from 64KiB to 2047MiB")))
+}
+
+/// How many of something there may be: at least one, and no more than anybody has memory for.
+pub(super) fn count(flag: &str, count: usize) -> Result<usize, ConfigError> {
+    const MOST: usize = 1_000_000_000;
+    let is_count = (1..=MOST).contains(&count);
+    is_count.then_some(count).ok_or_else(|| wrong(format!("{flag} {count}: it has to be from 1 to {MOST}")))
 }
 
 fn filled<T>(setting: Option<T>) -> T {

@@ -68,28 +68,33 @@ pub fn fitting(limit: u64, said: &Settings, standard: &Settings) -> Settings {
     let floor = max_body.map_or(0, |max_body| (webhook::least_budget(max_body) as u64).next_multiple_of(1 << 20));
     let body_budget = standard.body_budget.map(|most| Volume((limit / 4).max(floor).min(most.0)));
     let connections = usize::try_from(limit / 4 / CONNECTION_BYTES).unwrap_or(usize::MAX).max(FEWEST_CONNECTIONS);
-    let ids = usize::try_from(limit / 8 / ID_BYTES).unwrap_or(usize::MAX).max(1);
+    let ids = usize::try_from(limit / 8 / ID_BYTES / tables(said)).unwrap_or(usize::MAX).max(1);
     let most = |count: usize, standard: Option<usize>| standard.map(|most| count.min(most));
     let max_connections = most(connections, standard.max_connections);
     // All windows together are half of what all connections take; few connections may have more each.
-    let windows = said.max_connections.or(max_connections).map_or(1, |connections| connections.max(1) as u64);
+    let open = said.max_connections.or(max_connections).unwrap_or(connections).max(1);
     Settings {
         body_budget,
         feed_cache: share(8, standard.feed_cache),
         write_queue: share(4, standard.write_queue),
         max_connections,
-        max_connections_per_address: most(connections / 2, standard.max_connections_per_address),
-        http2_window: share(8 * windows, standard.http2_window),
+        max_connections_per_address: most(open.div_ceil(2), standard.max_connections_per_address),
+        http2_window: share(8_u64.saturating_mul(open as u64), standard.http2_window),
         dedupe_max_entries: most(ids, standard.dedupe_max_entries),
         ..Settings::default()
     }
+}
+
+/// How many tables of ids there are: callbacks have one of their own.
+fn tables(settings: &Settings) -> u64 {
+    if settings.callback_key_file.as_ref().is_some_and(|files| !files.is_empty()) { 2 } else { 1 }
 }
 
 /// The largest body that can be decoded under `limit` beside what stays in memory: the cache and the ids.
 #[must_use]
 pub fn largest_body(limit: u64, settings: &Settings) -> Volume {
     let cache = settings.feed_cache.map_or(0, |cache| cache.0);
-    let ids = settings.dedupe_max_entries.map_or(0, |ids| ids as u64 * ID_BYTES);
+    let ids = settings.dedupe_max_entries.map_or(0, |ids| (ids as u64).saturating_mul(ID_BYTES * tables(settings)));
     let left = limit.saturating_sub(REST_BYTES).saturating_sub(cache.saturating_add(ids));
     // In whole MiB, as people write it; less than one is nothing to set.
     Volume(((left / IN_HAND) >> 20).max(1) << 20)
@@ -164,7 +169,11 @@ mod tests {
             "no more than without a limit"
         );
         let few = Settings { max_connections: Some(16), ..small };
-        assert_eq!(fit(64 * MIB, &few)[6], MIB / 2, "fewer connections have larger windows");
+        assert_eq!(fit(64 * MIB, &few)[4..], [8, 233_016, MIB / 2], "fewer connections have larger windows");
+        let many = Settings { max_connections: Some(usize::MAX), ..few };
+        assert_eq!(fit(64 * MIB, &many)[4..], [1_000, 233_016, MIB / 16], "to be refused, and not here");
+        let callbacks = Settings { callback_key_file: Some(vec!["key".into()]), ..Settings::default() };
+        assert_eq!(fit(64 * MIB, &callbacks)[5], 116_508, "callbacks have a table of their own");
         // A body of the largest size fits whatever the limit is.
         let [body_budget, ..] = fit(64 * MIB, &Settings::default());
         assert_eq!(body_budget, 22 * MIB);

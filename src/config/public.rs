@@ -4,7 +4,7 @@ use ipnet::IpNet;
 
 use super::{
     ConfigError, Settings,
-    check::{bytes, wrong},
+    check::{bytes, count, wrong},
 };
 use crate::{
     net::{Limits, Networks, Proxies, network},
@@ -20,10 +20,7 @@ const UNIX: &str = "unix";
 
 /// The limits of the public listener.
 pub(super) fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
-    let most = |flag: &str, count: Option<usize>| match count {
-        Some(0) => Err(wrong(format!("{flag} has to be 1 or more"))),
-        count => Ok(count),
-    };
+    let most = |flag: &str, most: Option<usize>| most.map(|most| count(flag, most)).transpose();
     let standard = Limits::public();
     let window = u32::try_from(bytes("--http2-window", settings.http2_window)?).expect("it is less than 2 GiB");
     Ok(Limits {
@@ -31,8 +28,8 @@ pub(super) fn limits(settings: &Settings) -> Result<Limits, ConfigError> {
         connections_per_address: most("--max-connections-per-address", settings.max_connections_per_address)?,
         proxies: proxies(settings)?.into(),
         connection_window_bytes: window,
-        // No less than the protocol begins with, which is a byte less.
-        stream_window_bytes: (window / 2).max(64 << 10),
+        // So that no request that waits holds up the others of its connection.
+        stream_window_bytes: window / 2,
         streams_per_connection: (window / REQUEST_BYTES).min(standard.streams_per_connection),
         ..standard
     })

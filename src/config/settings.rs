@@ -86,9 +86,9 @@ pub struct Settings {
     /// number [default: 1000]
     #[arg(long, env = "SMILE_RELAY_MAX_CONNECTIONS_PER_ADDRESS", value_name = "N", help_heading = "Public listener")]
     pub max_connections_per_address: Option<usize>,
-    /// What a client may send on an HTTP/2 connection before it is read, half of it on one stream but 64 KiB at least; it may
-    /// have a request under way for each 5 KiB of it, up to 100. In a container, all connections share an eighth of its
-    /// memory for this [default: 512KiB]
+    /// What a client may send on an HTTP/2 connection before it is read, half of it on one stream; it may have a
+    /// request under way for each 5 KiB of it, up to 100. In a container, all connections share an eighth of its memory for
+    /// this, 64 KiB each at least [default: 512KiB]
     #[arg(long, env = "SMILE_RELAY_HTTP2_WINDOW", value_name = "BYTES", help_heading = "Public listener")]
     pub http2_window: Option<Volume>,
     /// Further endpoints, by name; in the file only.

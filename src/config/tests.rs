@@ -101,7 +101,7 @@ fn the_public_listener_knows_its_proxies_and_limits() {
 #[test]
 fn an_http2_connection_has_requests_as_its_window_has_room() {
     for (window, expected) in
-        [("64KiB", [64 << 10, 64 << 10, 12]), ("300KiB", [300 << 10, 150 << 10, 60]), ("4MiB", [4 << 20, 2 << 20, 100])]
+        [("64KiB", [64 << 10, 32 << 10, 12]), ("300KiB", [300 << 10, 150 << 10, 60]), ("4MiB", [4 << 20, 2 << 20, 100])]
     {
         let flag = format!("--http2-window={window}");
         let limits = check(&load(parse(&[SECRET, SELF_SIGNED, &flag])).unwrap()).unwrap().public_limits;
@@ -153,8 +153,9 @@ fn mistakes_are_named_with_the_way_out() {
         (vec![SECRET, SELF_SIGNED, "--trusted-proxy=10.0.0.0/8,::/0"], "--trusted-proxy ::/0: that is everybody"),
         (vec![SECRET, SELF_SIGNED, "--proxy-protocol"], "set --trusted-proxy"),
         (vec![SECRET, SELF_SIGNED, "--forwarded-header=X-Real-IP"], "x-forwarded-for or forwarded"),
-        (vec![SECRET, SELF_SIGNED, "--max-connections=0"], "--max-connections has to be 1 or more"),
-        (vec![SECRET, SELF_SIGNED, "--max-connections-per-address=0"], "--max-connections-per-address has to be"),
+        (vec![SECRET, SELF_SIGNED, "--max-connections=0"], "--max-connections 0: it has to be from 1 to 1000000000"),
+        (vec![SECRET, SELF_SIGNED, "--max-streams=2000000000"], "--max-streams 2000000000: it has to be from 1 to"),
+        (vec![SECRET, SELF_SIGNED, "--max-connections-per-address=0"], "--max-connections-per-address 0: it has to be"),
     ] {
         let message = refusal(&flags);
         assert!(message.contains(named), "{flags:?}: {message}");

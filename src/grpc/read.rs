@@ -38,8 +38,6 @@ const PAGE_SIZE_DEFAULT: u32 = 100;
 const PAGE_SIZE_MOST: u32 = 1_000;
 /// A page of events ends here.
 const PAGE_BYTES: usize = MAX_EVENT_BYTES_DEFAULT as usize;
-/// Pages that are made or sent at once; each holds its bytes until they are taken.
-pub const AT_ONCE: usize = 16;
 /// How long a request waits for its turn.
 const TURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// A page is sent in pieces of as many bytes.
@@ -249,7 +247,7 @@ pub async fn get_relay_info(shared: &Shared, access: &Access) -> Result<Bytes, S
 
 async fn turn(shared: &Shared) -> Result<OwnedSemaphorePermit, Status> {
     let turn = timeout(TURN_TIMEOUT, Arc::clone(&shared.answers).acquire_owned()).await;
-    turn.ok().and_then(Result::ok).ok_or_else(|| status::too_many_lists(AT_ONCE))
+    turn.ok().and_then(Result::ok).ok_or_else(|| status::too_many_lists(shared.settings.max_lists))
 }
 
 /// One message, which holds its turn until it is taken. HTTP/2 would queue it whole, whether it is read or not: so it is

@@ -4,11 +4,13 @@ use std::{
     convert::Infallible,
     sync::Arc,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use prost::Message;
+use tokio::time::timeout;
 use tonic::{
     Status,
     body::Body,
@@ -18,11 +20,13 @@ use tonic::{
 use tonic_prost::ProstCodec;
 use tower::Service;
 
-use super::{SERVICE, Shared, access::Access, read, redacted, reply, subscribe};
+use super::{SERVICE, Shared, access::Access, read, redacted, reply, status, subscribe};
 use crate::event::pb::GetRelayInfoRequest;
 
 /// The largest request: a filter with all its fields full of long names takes less.
 const REQUEST_BYTES: usize = 4 << 20;
+/// How long it may take to arrive.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The service.
 #[derive(Clone)]
@@ -79,5 +83,7 @@ async fn message<M: Message + Default + 'static>(request: Request<Body>) -> Resu
     }
     let decoder = ProstCodec::<(), M>::default().decoder();
     let mut messages = Streaming::new_request(decoder, request.into_body(), None, Some(REQUEST_BYTES));
-    messages.message().await?.ok_or_else(|| Status::invalid_argument("the request holds no message"))
+    let message = timeout(REQUEST_TIMEOUT, messages.message()).await;
+    let message = message.map_err(|_| status::asked_too_slowly(REQUEST_TIMEOUT))??;
+    message.ok_or_else(|| Status::invalid_argument("the request holds no message"))
 }

@@ -134,6 +134,15 @@ pub fn too_many_lists(limit: usize) -> Status {
     retryable(Code::ResourceExhausted, "TOO_MANY_STREAMS", &message, 1000)
 }
 
+pub fn too_many_strangers(limit: usize) -> Status {
+    let message = format!("{limit} such calls of callers without an identity are under way, which is the limit");
+    retryable(Code::ResourceExhausted, "TOO_MANY_STREAMS", &message, 1000)
+}
+
+pub fn asked_too_slowly(within: Duration) -> Status {
+    Status::deadline_exceeded(format!("the request did not arrive within {within:?}"))
+}
+
 pub fn list_not_taken(after: Duration) -> Status {
     let message = format!("the page was given up, as nothing of it was read for {after:?}; ask for it again");
     retryable(Code::ResourceExhausted, "TOO_MANY_STREAMS", &message, 1000)

@@ -1,4 +1,4 @@
-//! What strangers can do to the public listener: each attack for some seconds, while good webhooks arrive, none of which is
+//! What strangers can do to the public listener, and to a gRPC listener's health service: each attack for some seconds, while good webhooks arrive, none of which is
 //! refused. Memory stays within what is written here beside each attack.
 //!
 //! `tests/hostile.sh` runs this against the release build, for longer, and prints the figures.
@@ -8,12 +8,16 @@ mod siege;
 #[path = "../support/mod.rs"]
 mod support;
 
-use std::{net::Ipv4Addr, sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{iter, net::Ipv4Addr, sync::atomic::Ordering::Relaxed, time::Duration};
 
+use bytes::Bytes;
 use flate2::{Compression, write::ZlibEncoder};
 use futures_util::future::join_all;
+use http::Request;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use siege::{Siege, attacker};
-use support::wire::{chunk, connect_tcp, connect_tls, head, post, tls_for};
+use support::wire::{self, chunk, connect_tcp, connect_tls, head, post, tls_for};
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
@@ -219,6 +223,39 @@ async fn windows_that_are_filled_with_crumbs() {
     };
     let attack = async { drop(join_all((0..500).map(fill)).await) };
     siege.withstands("windows filled with crumbs", "bytes", attack, 64).await;
+}
+
+/// At a gRPC listener, where the health service answers anybody: half of the questions are announced to be as large as they
+/// usually may be, and half are small; none comes to its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn questions_without_an_end() {
+    let siege = Siege::begin().await;
+    let url = format!("http://{}/grpc.health.v1.Health/Check", siege.relay.grpc);
+    let piece = Bytes::from_static(&[b'x'; 16_000]);
+    let question = |announced: u32, pieces: usize| {
+        let prefix = Bytes::from([&[0][..], &announced.to_be_bytes()].concat());
+        let body = wire::pieces(iter::once(prefix).chain(iter::repeat_n(piece.clone(), pieces)), false);
+        Request::post(&url).header("content-type", "application/grpc").header("te", "trailers").body(body).unwrap()
+    };
+    let asking = async |n: usize| {
+        while !siege.is_over() {
+            siege.connections.fetch_add(1, Relaxed);
+            let stream = TokioIo::new(TcpStream::connect(&siege.relay.grpc).await.unwrap());
+            let (requests, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+            let asked = (0..200).map(|_| {
+                siege.struck(1);
+                let question = if n % 2 == 0 { question((4 << 20) - 1, 262) } else { question(1_000, 0) };
+                requests.clone().send_request(question)
+            });
+            tokio::select! {
+                _ = join_all(asked) => {}
+                _ = connection => {}
+                () = siege.stop.cancelled() => return,
+            }
+        }
+    };
+    let attack = async { drop(join_all((0..40).map(asking)).await) };
+    siege.withstands("questions without an end", "questions", attack, 64).await;
 }
 
 /// With the limits that a container of 64 MiB has, and the image's setting of the allocator; what it takes stays within that.

@@ -60,6 +60,7 @@ fn router(filled: &Filled) -> axum::Router {
         started_at: 0,
         max_streams: 10,
         max_stream_age: None,
+        max_lists: 1,
         web_origins: Vec::new(),
         callback_tokens: None,
     };
