@@ -46,6 +46,9 @@ render() { # name, chart, options...
   "$python" tests/deploy/rendered.py "$name" "$work/config/$name" < "$work/$name.yaml"
   # It is the relay that says which settings there are, and of which type.
   "$relay" config print --config "$work/config/$name/relay.toml" > "$work/printed" || fail "$name: the relay refuses its configuration"
+  while read -ra probe; do # 64: that it does not know such a command. There is no relay to ask.
+    "$relay" "${probe[@]}" > "$work/out" 2>&1 || [ $? -ne 64 ] || { cat "$work/out" >&2; fail "$name: a probe is no command of the relay"; }
+  done < "$work/config/$name/probes"
 }
 for values in "$chart"/ci/*.yaml; do
   render "$(basename "$values" -values.yaml)" "$chart" -f "$values"
@@ -56,14 +59,31 @@ render service-http "$service" --set smile-relay.probes.type=http,smile-relay.me
 render service-grpc "$service" --set smile-relay.probes.type=grpc
 render service-ephemeral "$service" --set smile-relay.persistence.ephemeral=true
 render service-claim "$service" --set smile-relay.persistence.existingClaim=mine
+beyond=smile-relay.grpc.beyondPod=true
+render service-beyond "$service" \
+  --set $beyond,smile-relay.grpc.tls.existingSecret=x,smile-relay.grpc.insecureAnonymous=true,smile-relay.grpc.unixSocket.enabled=true
+render service-plaintext "$service" --set $beyond,smile-relay.grpc.insecurePlaintext=true
 render public-keys "$chart" -f "$chart/ci/shared-values.yaml" \
   --set identities.kubernetes.fromApiServer=false,identities.kubernetes.jwksUrl=https://issuer.example.com/keys
 render stopped "$chart" -f "$chart/ci/shared-values.yaml" --set replicas=0
+tls_routes() { # the version that they are to be of, and those that the cluster has
+  local expected=$1 name=tls-routes known=(); shift
+  for version; do
+    name+=-$version known+=(--api-versions "gateway.networking.k8s.io/$version/TLSRoute")
+  done
+  render "$name" "$chart" -f "$chart/ci/shared-gateway-values.yaml" "${known[@]}"
+  [ "$(grep -B1 '^kind: TLSRoute' "$work/$name.yaml" | grep -c "^apiVersion: gateway.networking.k8s.io/$expected\$")" = 2 ] ||
+    fail "$name: the routes are not of the version $expected"
+}
+tls_routes v1
+tls_routes v1 v1alpha2 v1alpha3 v1
+tls_routes v1alpha3 v1alpha2 v1alpha3
+tls_routes v1alpha2 v1alpha2
 
 echo "--- chart: the relay takes its configuration, with all files there"
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost \
   -addext subjectAltName=DNS:localhost -keyout "$work/key.pem" -out "$work/cert.pem" 2>/dev/null
-for name in shared public-keys shared-open sidecar service-socket; do
+for name in shared public-keys shared-open sidecar service-socket service-beyond; do
   etc=$work/etc/$name
   while read -r file; do
     mkdir -p "$etc/$(dirname "$file")"

@@ -2,7 +2,8 @@
 
 Each object against the schemas of several Kubernetes versions (those that are no part of Kubernetes by a list of what
 they need); each pod against the pod security profile `restricted`, and a root file system that can't be written; that
-what names something else names something that is there. Writes the relay's configuration file into CONFIG_FOLDER.
+what names something else names something that is there. Writes the relay's configuration file, and the commands of its probes,
+into CONFIG_FOLDER.
 """
 
 import pathlib
@@ -21,7 +22,10 @@ CUSTOM = {
     ("monitoring.coreos.com/v1", "PrometheusRule"): ["spec.groups.0.name", "spec.groups.0.rules.0.alert"],
     ("gateway.networking.k8s.io/v1", "HTTPRoute"): ["spec.parentRefs.0.name", "spec.rules.0.backendRefs.0.port"],
     ("gateway.networking.k8s.io/v1", "GRPCRoute"): ["spec.parentRefs.0.name", "spec.rules.0.backendRefs.0.port"],
-    ("gateway.networking.k8s.io/v1alpha2", "TLSRoute"): ["spec.parentRefs.0.name", "spec.rules.0.backendRefs.0.port"],
+    **{
+        (f"gateway.networking.k8s.io/{version}", "TLSRoute"): ["spec.parentRefs.0.name", "spec.hostnames.0", "spec.rules.0.backendRefs.0.port"]
+        for version in ("v1", "v1alpha3", "v1alpha2")
+    },
     ("gateway.networking.k8s.io/v1", "BackendTLSPolicy"): ["spec.targetRefs.0.name", "spec.validation.hostname"],
 }
 
@@ -132,7 +136,9 @@ def references(objects, pods):
             if len(selected) != 1:
                 problem(f"{name}: selects {len(selected)} kinds of pods")
             for _, _, pod in selected:
-                ports = {p.get("name") for c in (pod.get("initContainers") or []) + pod["containers"] for p in c.get("ports") or []}
+                # Of an init container's ports, Kubernetes before 1.32 knows the numbers alone.
+                ports = {p["containerPort"] for c in (pod.get("initContainers") or []) + pod["containers"] for p in c.get("ports") or []}
+                ports |= {p.get("name") for c in pod["containers"] for p in c.get("ports") or []}
                 for port in spec["ports"]:
                     if port["targetPort"] not in ports:
                         problem(f"{name}: no container has a port {port['targetPort']}")
@@ -155,7 +161,7 @@ def references(objects, pods):
 
 
 def kept(objects):
-    """No volume that the chart makes goes with an uninstall."""
+    """No volume that the chart makes goes with an uninstall; all else does."""
     for obj in objects:
         name = f"{obj['kind']}/{obj['metadata']['name']}"
         if obj["kind"] == "PersistentVolumeClaim":
@@ -163,6 +169,9 @@ def kept(objects):
                 problem(f"{name}: would be removed by helm uninstall")
         elif "volumeClaimTemplates" in obj.get("spec", {}):
             problem(f"{name}: makes claims that helm uninstall does not name")
+        annotations = obj["metadata"].get("annotations") or {}
+        if "helm.sh/hook" in annotations and "hook-succeeded" not in annotations["helm.sh/hook-delete-policy"].split(","):
+            problem(f"{name}: stays after helm uninstall, as a hook that nothing removes")
 
 
 def backend(objects, name, service, port):
@@ -201,15 +210,47 @@ def configuration(objects, pods, folder):
         problem("the log is not on the volume")
 
 
-def sidecar(pods):
-    """Of the example: a native sidecar with a startup probe, on loopback, before the services."""
+def replaced(objects):
+    """A pod that never becomes ready is replaced by an upgrade, and not waited for."""
+    for obj in objects:
+        if obj["kind"] == "StatefulSet" and obj["spec"].get("podManagementPolicy") != "Parallel":
+            problem(f"StatefulSet/{obj['metadata']['name']}: waits for its pods to be ready before it replaces them")
+
+
+def probes(pods, folder):
+    """The start of a relay asks for no room on its volume. Writes the relay's own commands among the probes, a line each."""
+    commands = []
+    for name, _, spec in pods:
+        for relay in [c for c in (spec.get("initContainers") or []) + spec["containers"] if c["name"] == "smile-relay"]:
+            for probe, path, flag in (
+                ("startupProbe", "/startupz", ["--started"]),
+                ("livenessProbe", "/livez", ["--live"]),
+                ("readinessProbe", "/readyz", []),
+            ):
+                asks = relay.get(probe, {})
+                command = find(asks, "exec.command")
+                if command:
+                    commands.append(" ".join(command[1:]))
+                is_asked = command and command[:3] == ["smile-relay", "healthcheck", "--admin"] and command[4:] == flag
+                if not (is_asked or find(asks, "httpGet.path") == path or (probe == "readinessProbe" and "grpc" in asks)):
+                    problem(f"{name}: the {probe} is {asks}")
+    (folder / "probes").write_text("".join(f"{command}\n" for command in commands))
+
+
+def sidecar(pods, folder):
+    """Of the example: a native sidecar before the services, which call it where it listens without TLS."""
     relays = [c for _, _, spec in pods for c in spec.get("initContainers") or [] if c["name"] == "smile-relay"]
     if len(relays) != 1 or relays[0].get("restartPolicy") != "Always":
         problem("no native sidecar")
         return
-    probe = relays[0].get("startupProbe", {})
-    if not ("grpc" in probe or find(probe, "httpGet.path") == "/readyz" or "healthcheck" in (find(probe, "exec.command") or [])):
-        problem("the sidecar has no startup probe that waits for it to be ready")
+    config = tomllib.loads((folder / "relay.toml").read_text())
+    listens = [address.replace("0.0.0.0", "127.0.0.1") for address in config["grpc-listen"]]
+    plaintext = [address for address in listens if address.startswith("unix:") or "grpc-tls-cert" not in config]
+    for name, _, spec in pods:
+        for container in spec["containers"]:
+            called = [each["value"] for each in container["env"] if each["name"] == "SMILE_RELAY_ADDRESS"]
+            if len(called) != 1 or called[0] not in plaintext:
+                problem(f"{name}/{container['name']}: calls {called}, and the relay has {plaintext} in plaintext")
 
 
 def main():
@@ -222,9 +263,11 @@ def main():
         restricted(pod[2], pod[0])
     references(objects, pods)
     kept(objects)
+    replaced(objects)
     configuration(objects, pods, folder)
+    probes(pods, folder)
     if name.startswith("service"):
-        sidecar(pods)
+        sidecar(pods, folder)
     for line in problems:
         print(f"FAILED: {name}: {line}", file=sys.stderr)
     print(f"{name}: {len(objects)} objects, {len(pods)} pods")

@@ -16,6 +16,12 @@ EXAMPLES = {
     "service-ephemeral": {"smile-relay": {"persistence": {"ephemeral": True}}},
 }
 
+# What is no part of Kubernetes. It is left out where the cluster does not have it; all else has to be known to it.
+ADDED = {
+    "gateway.networking.k8s.io/v1": {"BackendTLSPolicy", "GRPCRoute", "HTTPRoute", "TLSRoute"},
+    "monitoring.coreos.com/v1": {"PrometheusRule", "ServiceMonitor"},
+}
+
 
 def every_shape(stage):
     namespace = stage.namespace()
@@ -31,10 +37,16 @@ def every_shape(stage):
     for name, text in rendered.items():
         objects = [part for part in re.split(r"^---$", text, flags=re.M) if re.search(r"^kind:", part, re.M)]
         known = [part for part in objects if _field(part, "apiVersion") in served]
-        left_out |= {f"{_field(part, 'kind')} ({_field(part, 'apiVersion')})" for part in objects if part not in known}
+        left_out |= {_named(_field(part, "kind"), _field(part, "apiVersion")) for part in objects if part not in known}
         _dry_run(namespace, name, "---".join(known))
         stage.note(f"{name}: {len(known)} objects")
+    expected = {_named(kind, version) for version, kinds in ADDED.items() if version not in served for kind in kinds}
+    expect(left_out == expected, f"the cluster does not have {sorted(left_out)}, and is expected not to have {sorted(expected)}")
     stage.note(f"left out, as the cluster does not have them: {', '.join(sorted(left_out)) or 'nothing'}")
+
+
+def _named(kind, version):
+    return f"{kind} ({version})"
 
 
 def _field(text, name):

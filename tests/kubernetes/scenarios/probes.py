@@ -5,8 +5,9 @@ from ..waiting import eventually, expect
 from .. import shapes
 from ..release import Release, merged
 
-# What the kubelet says when a probe is told no, and of what. It shows no more of an answer by gRPC.
-SAYS = {"grpc": "NOT_SERVING", "exec": "another process uses the data directory"}
+# What the kubelet says when a start probe is told no, and of what. It shows no more of an answer by HTTP, by which it asks for
+# the start where readiness is asked for by gRPC.
+SAYS = {"grpc": "statuscode: 503", "exec": "another process uses the data directory"}
 
 
 def both_types(stage):
@@ -45,10 +46,10 @@ def _try(stage, kind):
 
 
 def _expect_probes(namespace, release, kind):
-    """The probes that tell of readiness are of this kind."""
+    """The probes are of this kind, as far as they can."""
     [container] = namespace.pod(release.pod)["spec"]["containers"]
-    for probe in ("startupProbe", "readinessProbe"):
-        expect(kind in container[probe], f"the {probe} is {container[probe]}")
+    for probe, by in (("startupProbe", "httpGet" if kind == "grpc" else kind), ("readinessProbe", kind)):
+        expect(by in container[probe], f"the {probe} is {container[probe]}")
 
 
 def _ready(namespace, release):

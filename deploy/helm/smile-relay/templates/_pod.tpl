@@ -1,17 +1,18 @@
 {{/* The relay's container and volumes, the same in every shape. Each takes the chart's own context. */}}
 
+{{/* `asks`: whether it has `started`, is `live`, or is `ready`. gRPC's health service knows the last alone. */}}
 {{- define "smile-relay.probe" -}}
 {{- $type := include "smile-relay.probeType" .root -}}
 {{- $port := .root.Values.admin.port -}}
 {{- if eq $type "exec" }}
 exec:
-  command: [smile-relay, healthcheck, --admin, "http://127.0.0.1:{{ $port }}"{{ if .live }}, --live{{ end }}]
-{{- else if and (eq $type "grpc") (not .live) }}
+  command: [smile-relay, healthcheck, --admin, "http://127.0.0.1:{{ $port }}"{{ if ne .asks "ready" }}, --{{ .asks }}{{ end }}]
+{{- else if and (eq $type "grpc") (eq .asks "ready") }}
 grpc:
   port: {{ $port }}
 {{- else }}
 httpGet:
-  path: {{ ternary "/livez" "/readyz" .live }}
+  path: {{ get (dict "started" "/startupz" "live" "/livez" "ready" "/readyz") .asks }}
   port: {{ $port }}
 {{- end }}
 timeoutSeconds: {{ .root.Values.probes.timeoutSeconds }}
@@ -39,17 +40,18 @@ ports:
   - name: relay-admin
     containerPort: {{ .Values.admin.port }}
   {{- end }}
-{{- /* Services beside it start when this has succeeded once: ready, not only alive. */}}
+{{- /* Services beside it start when this has succeeded once: it listens, and its log can be read. Not ready: on a full volume it
+  is not, and a restart, which is what a failed start brings, makes no room. */}}
 startupProbe:
-  {{- include "smile-relay.probe" (dict "root" . "live" false) | trim | nindent 2 }}
+  {{- include "smile-relay.probe" (dict "root" . "asks" "started") | trim | nindent 2 }}
   periodSeconds: 1
   failureThreshold: {{ add .Values.probes.startupSeconds .Values.lockTimeoutSeconds }}
 livenessProbe:
-  {{- include "smile-relay.probe" (dict "root" . "live" true) | trim | nindent 2 }}
+  {{- include "smile-relay.probe" (dict "root" . "asks" "live") | trim | nindent 2 }}
   periodSeconds: {{ .Values.probes.periodSeconds }}
   failureThreshold: {{ .Values.probes.failureThreshold }}
 readinessProbe:
-  {{- include "smile-relay.probe" (dict "root" . "live" false) | trim | nindent 2 }}
+  {{- include "smile-relay.probe" (dict "root" . "asks" "ready") | trim | nindent 2 }}
   periodSeconds: {{ .Values.probes.periodSeconds }}
   failureThreshold: {{ .Values.probes.failureThreshold }}
 resources:

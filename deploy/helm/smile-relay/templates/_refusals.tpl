@@ -71,6 +71,9 @@ chart; these would start and do harm, or never start without saying why.
 {{- if and $v.identities.config $v.identities.existingConfigMap -}}
 {{- include "smile-relay.refuse" "identities.config and identities.existingConfigMap exclude each other: unset one." -}}
 {{- end -}}
+{{- if and (eq $v.shape "sidecar") $v.grpc.tls.existingSecret (not $v.grpc.unixSocket.enabled) -}}
+{{- include "smile-relay.refuse" (printf "grpc.tls.existingSecret with grpc.unixSocket.enabled: false and shape: sidecar: 127.0.0.1:%v, where the pod's own services call in plaintext, would speak TLS as well. Set grpc.unixSocket.enabled: true, which has a socket without TLS for them; or unset grpc.tls.existingSecret, and grpc.beyondPod with it." $v.grpc.port) -}}
+{{- end -}}
 {{- if and (eq $v.shape "shared") $v.grpc.unixSocket.enabled -}}
 {{- include "smile-relay.refuse" "grpc.unixSocket.enabled: true with shape: shared: no other pod could reach the socket. Unset it, or use shape: sidecar." -}}
 {{- end -}}
@@ -94,15 +97,18 @@ chart; these would start and do harm, or never start without saying why.
 {{- include "smile-relay.refuse" "ingress.grpc or gateway.grpc is enabled, and gRPC stays in the pod: set grpc.beyondPod: true." -}}
 {{- end -}}
 {{- if $v.gateway.enabled -}}
-{{- include "smile-relay.check.route" (dict "at" "gateway" "kind" $v.gateway.kind "parents" $v.gateway.parentRefs "tls" (not $v.public.behindTlsProxy) "plain" "public.behindTlsProxy: true" "backendTls" $v.gateway.backendTls) -}}
+{{- include "smile-relay.check.route" (dict "at" "gateway" "kind" $v.gateway.kind "parents" $v.gateway.parentRefs "hostnames" $v.gateway.hostnames "tls" (not $v.public.behindTlsProxy) "plain" "public.behindTlsProxy: true" "backendTls" $v.gateway.backendTls) -}}
 {{- end -}}
 {{- if $v.gateway.grpc.enabled -}}
-{{- include "smile-relay.check.route" (dict "at" "gateway.grpc" "kind" $v.gateway.grpc.kind "parents" (default $v.gateway.parentRefs $v.gateway.grpc.parentRefs) "tls" (ne $v.grpc.tls.existingSecret "") "plain" "grpc.insecurePlaintext: true" "backendTls" $v.gateway.backendTls) -}}
+{{- include "smile-relay.check.route" (dict "at" "gateway.grpc" "kind" $v.gateway.grpc.kind "parents" (default $v.gateway.parentRefs $v.gateway.grpc.parentRefs) "hostnames" $v.gateway.grpc.hostnames "tls" (ne $v.grpc.tls.existingSecret "") "plain" "grpc.insecurePlaintext: true" "backendTls" $v.gateway.backendTls) -}}
 {{- end -}}
 {{- end -}}
 
 {{- define "smile-relay.check.route" -}}
 {{- if not .parents }}{{ include "smile-relay.refuse" (printf "%s.parentRefs is empty: name the Gateway, such as [{name: public, namespace: gateways}]." .at) }}{{ end -}}
+{{- if and (eq .kind "TLSRoute") (not .hostnames) -}}
+{{- include "smile-relay.refuse" (printf "%s.hostnames is empty, and %s.kind: TLSRoute goes by names alone: set it to those that are called, such as [relay.example.com]." .at .at) -}}
+{{- end -}}
 {{- if and (eq .kind "TLSRoute") (not .tls) -}}
 {{- include "smile-relay.refuse" (printf "%s.kind: TLSRoute leaves TLS to the relay, which has no certificate there: use HTTPRoute, or give it one in place of %s." .at .plain) -}}
 {{- end -}}
