@@ -45,9 +45,8 @@ outside:
     tests/web.sh
     tests/callbacks.sh
 
-# The chart and the images on a cluster for tests: KUBECONFIG names it, LOAD_IMAGE puts an image on its node
+# The images, built, and the chart on a cluster for tests: KUBECONFIG names it, LOAD_IMAGE puts an image on its node
 kubernetes:
-    tests/kubernetes/images.sh
     tests/kubernetes.sh
 
 # The protos of a commit as target/smile-relay-proto-VERSION.tar.gz: the same bytes for the same commit

@@ -1,6 +1,7 @@
-"""What only the cluster's node can do: end a container's process, make file systems. By a privileged pod on it."""
+"""What only the cluster's node can do: end a container's process, look at it, make file systems. By a privileged pod on it."""
 
 import json
+import subprocess
 
 from .waiting import expect
 
@@ -61,20 +62,44 @@ class Node:
 
     def shell(self, script):
         """Runs a shell script where the kubelet runs. Returns what it printed; fails if it does."""
-        kubelet = self._exec("python3", "-c", KUBELET).strip()
+        return self._exec("nsenter", f"--target={self.kubelet()}", "--mount", "--", "sh", "-c", script)
+
+    def kubelet(self):
+        """The kubelet's process id: its root has the volumes and the control groups."""
+        kubelet = self.python(KUBELET).strip()
         expect(kubelet, "the node has no process kubelet")
-        return self._exec("nsenter", f"--target={kubelet}", "--mount", "--", "sh", "-c", script)
+        return kubelet
+
+    def python(self, script, *arguments):
+        """Runs a script in Python beside the node's processes. Returns what it printed; fails if it does."""
+        return self._exec(*_python(script, arguments))
+
+    def begin(self, script, *arguments, said):
+        """Begins a script in Python that is to end when its stdin does, also if nobody is left here. What it prints goes to
+        the file `said`."""
+        command = ["kubectl", "-n", self._namespace.name, "exec", "-i", "node", "--", *_python(script, arguments)]
+        return subprocess.Popen(command, bufsize=0, stdin=subprocess.PIPE, stdout=said, stderr=said)
 
     def kill(self, namespace, pod, program):
         """SIGKILL to the program's processes in a pod."""
         processes = self.processes(namespace, pod, program)
         expect(processes, f"pod {pod} has no process {program}")
-        self._exec("python3", "-c", KILL, *map(str, processes))
+        self.python(KILL, *processes)
+
+    def process(self, namespace, pod, program):
+        """The process id of a program that runs once in a pod."""
+        processes = self.processes(namespace, pod, program)
+        expect(len(processes) == 1, f"pod {pod} has {len(processes)} processes {program}, not one")
+        return processes[0]
 
     def processes(self, namespace, pod, program):
         """The process ids of a program in a pod, as the node counts them."""
         uid = namespace.pod(pod)["metadata"]["uid"]
-        return json.loads(self._exec("python3", "-c", FIND, uid, program))
+        return json.loads(self.python(FIND, uid, program))
 
     def _exec(self, *command):
         return self._namespace.kubectl("exec", "node", "--", *command)
+
+
+def _python(script, arguments):
+    return ["python3", "-c", script, *map(str, arguments)]

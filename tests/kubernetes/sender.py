@@ -9,7 +9,8 @@ from .manifests import pod
 
 
 class Sender:
-    """One run of it: webhooks `NAME-000001` and so on, at a rate, until it has sent for so long or is told to stop."""
+    """One run of it: webhooks `NAME-000001` and so on, at a rate, until it has sent for so long or is told to stop; or so many
+    `webhooks`, as fast as they are answered."""
 
     def __init__(self, namespace, url, rate=20, seconds=None, run="event", secret="smile-webhook", entry="secret",
                  ca="public-ca", **options):  # fmt: skip
@@ -63,3 +64,11 @@ class Sender:
     def ids(self, last):
         """The ids of all that it has sent."""
         return [f"{self.run}-{number:06}" for number in range(1, last["sent"] + 1)]
+
+
+def outage(last):
+    """What a sender's last line says of the time when nobody answered, in words."""
+    return (
+        f"no 2xx for {last['longest_gap_ms'] / 1000:.1f} s, for {last['no_answer_ms'] / 1000:.1f} s after a try that failed; "
+        f"{last['repeated_tries']} sent again, longest answer {last['max_ms']:.0f} ms"
+    )

@@ -1,5 +1,6 @@
 """Where a scenario plays: its directory, its certificates, its namespaces. Leaves nothing behind."""
 
+import contextlib
 import pathlib
 import secrets
 
@@ -91,12 +92,15 @@ class Stage:
         return "\n".join(f"--- {namespace.name}\n{namespace.report()}" for namespace in self._namespaces + self._privileged)
 
     def close(self):
-        """Removes everything: first what runs, then what it ran on."""
-        for namespace in self._namespaces:
-            namespace.remove_pods()
-            volumes.give_back(namespace)
-        for end in reversed(self._ends):
-            end()
-        names = [namespace.name for namespace in self._namespaces + self._privileged]
-        if names:
+        """Removes everything: first what runs, then what it ran on. Each is tried, whatever becomes of those before it."""
+        with contextlib.ExitStack() as last_one_first:
+            last_one_first.callback(self._delete_namespaces)
+            for end in self._ends:
+                last_one_first.callback(end)
+            for namespace in self._namespaces:
+                last_one_first.callback(volumes.give_back, namespace)
+                last_one_first.callback(namespace.remove_pods)
+
+    def _delete_namespaces(self):
+        if names := [namespace.name for namespace in self._namespaces + self._privileged]:
             self.cluster.kubectl("delete", "namespace", *names, "--ignore-not-found", "--wait", seconds=120)

@@ -1,6 +1,6 @@
 """The scenarios, in the order in which they run. Each is a function that gets a stage."""
 
-from . import dry_run, job, load, lock, pages, probes, refusals, refused, rotation, shared, sidecar, small, users
+from . import dry_run, job, load, lock, million, pages, probes, refusals, refused, repair, rotation, shared, sidecar, small, users
 
 SCENARIOS = {
     "dry-run": dry_run.every_shape,
@@ -19,9 +19,14 @@ SCENARIOS = {
     "readme-shared": pages.shared,
     "probes": probes.both_types,
     "lock": lock.handed_over,
+    "repair": repair.by_upgrade,
     "load": load.trouble,
     "small": small.limits,
+    "million": million.restarts,
 }
 
 # These measure, or take the node from all others.
-ALONE = {"load", "small"}
+ALONE = {"load", "small", "million"}
+
+# These take long, and are played only when --only has their whole name.
+ON_REQUEST = {"million"}

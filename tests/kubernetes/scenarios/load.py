@@ -12,7 +12,7 @@ from .. import services, shapes
 from ..images import LANGUAGES
 from ..node import Node
 from ..release import Release, merged
-from ..sender import Sender
+from ..sender import Sender, outage
 from ..small_volume import SmallVolume
 
 RATE = 50
@@ -77,8 +77,7 @@ class Scene:
             mute = [str(service) for service, count in self.farewells().items() if count == before[service]]
             expect(not mute, f"{name}: the relay went away without a word to {', '.join(mute)}")
         self.stage.note(
-            f"{name:<16} {last['sent']:5} webhooks, each at every service once and in order; no answer for "
-            f"{last['no_answer_ms'] / 1000:.1f} s, {last['repeated_tries']} sent again, longest answer {last['max_ms']:.0f} ms"
+            f"{name:<16} {last['sent']:5} webhooks, each at every service once and in order; {outage(last)}"
         )
 
     def farewells(self):

@@ -19,6 +19,8 @@ from ..sender import Sender
 
 # From the kubelet's delivery to a change being in force.
 PROMISE = 5.0
+# Delivered is when whoever watches the volume saw it. That looks every 20 ms if the node lets it, and the relay may be quicker.
+LATE = 1.0
 # The kubelet may look at a pod once a minute, and a bit.
 DELIVERY = 150.0
 RATE = 50
@@ -92,7 +94,7 @@ def _expect_in_force(stage, began, delivered, asked, expected):
     eventually(f"{sorted(expected)} are delivered", all_delivered)
     for file, (what, _) in expected.items():
         after = in_force[what] - came[file]
-        expect(0 <= after <= PROMISE, f"{file} was in force {after:.1f} s after the kubelet's delivery")
+        expect(-LATE <= after <= PROMISE, f"{file} was in force {after:.1f} s after the kubelet's delivery")
         stage.note(f"{file}: delivered {came[file] - began:.1f} s after kubectl apply, in force {after:.1f} s later")
 
 

@@ -11,7 +11,7 @@ from ..following import Followed
 from ..greedy import take_memory
 from ..node import Node
 from ..release import Release
-from ..sender import Sender
+from ..sender import Sender, outage
 from ..services import Service
 
 RATE = 20
@@ -73,16 +73,16 @@ class Life:
         self._sent += sender.ids(last)
         services.expect_delivered(self.services, self._sent)
         self.stage.note(
-            f"  {last['sent']} webhooks, each at {' and '.join(self.languages)} once and in order; no answer for "
-            f"{last['no_answer_ms'] / 1000:.1f} s, {last['repeated_tries']} sent again, longest answer {last['max_ms']:.0f} ms"
+            f"  {last['sent']} webhooks, each at {' and '.join(self.languages)} once and in order; {outage(last)}"
         )
 
     def expect_relay_first(self):
-        """The services were started when the relay was ready, and not before."""
+        """The services were not started before the relay was ready, as far as whole seconds tell, which is all that the kubelet
+        writes: with an empty log it is ready within one. That they wait for it is what `_expect_held` sees, where the relay has to
+        wait itself."""
         ready = self._relay_said("ready")
         for language in self.languages:
             started = instant(self.namespace.container(self.pod, language)["state"]["running"]["startedAt"])
-            # The kubelet writes whole seconds.
             expect(started >= ready.replace(microsecond=0), f"{language} was started at {started}, the relay was ready at {ready}")
         self.stage.note(f"started: relay ready at {ready:%T.%f}, then {', '.join(self.languages)}")
 
@@ -115,10 +115,10 @@ class Life:
         log."""
         old = self.pod
         followed = {name: Followed(self.stage, self.namespace, old, name) for name in (RELAY, *self.languages)}
-        # With a finalizer the pod can still be asked how its containers ended.
-        self.namespace.kubectl("patch", "pod", old, "-p", '{"metadata": {"finalizers": ["smile-relay.test/look"]}}')
-        self.namespace.kubectl("delete", "pod", old, "--wait=false")
         try:
+            # With a finalizer the pod can still be asked how its containers ended.
+            self.namespace.kubectl("patch", "pod", old, "-p", '{"metadata": {"finalizers": ["smile-relay.test/look"]}}')
+            self.namespace.kubectl("delete", "pod", old, "--wait=false")
             ends = eventually("all containers of the pod have ended", lambda: self._ends(old), 90)
         finally:
             self.namespace.kubectl("patch", "pod", old, "-p", '{"metadata": {"finalizers": null}}')

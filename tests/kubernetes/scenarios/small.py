@@ -1,13 +1,10 @@
 """What a relay takes of a machine, and what it does with little: figures for operators."""
 
-import json
-import threading
+from ..waiting import expect
 
-from ..waiting import eventually, expect
-
-from .. import services, shapes
-from ..images import RELAY
+from .. import services, shapes, started, usage
 from ..manifests import pod, token_volume
+from ..node import Node
 from ..release import Release, merged
 from ..sender import Sender
 from ..services import Service
@@ -17,38 +14,70 @@ RATE, SECONDS = 500, 60
 LARGE_EVERY, LARGE_BYTES = 1000, 1_400_000
 SUBSCRIBERS = 20
 LIMITS = {"memory": "64Mi", "cpu": "500m"}
+RESOURCES = {"resources": {"requests": {"memory": "64Mi"}, "limits": LIMITS}}
+# What is aimed for: MB that a registry sends, and seconds until it is ready with an empty log.
+IMAGE_MB, READY = 25, 0.3
 
 
 def limits(stage):
     """500 webhooks a second to twenty subscribers for a minute, in 64 MiB and half a core."""
     namespace = stage.namespace()
-    values = merged(shapes.shared(namespace), {"resources": {"requests": {"memory": "64Mi"}, "limits": LIMITS}})
-    release = Release(namespace, values)
+    node = Node(stage)
+    release = Release(namespace, merged(shapes.shared(namespace), RESOURCES))
     release.install()
-    stage.note(f"image: {_image_bytes(stage.cluster) / 1e6:.1f} MB as it is fetched; ready {_start(release)} after the process began")
+    _expect_light(stage, node, release)
     namespace.service_account("service-go")
     subscribed = _subscribers(stage, namespace, release)
-    before = _usage(release)
-    with Watched(release) as watched:
+    with usage.watched(node, namespace, release.pod, "smile-relay") as watched:
         sender = Sender(namespace, release.public_url, rate=RATE, seconds=SECONDS, run="small", timeout="5s",
                         large_every=LARGE_EVERY, large_bytes=LARGE_BYTES, body_bytes=700)  # fmt: skip
+        sender.await_sent(RATE)
+        before = watched.cpu()
         last = sender.await_end(SECONDS + 60)
+        after = watched.cpu()
         expect(not last["given_up"], f"given up: {last['given_up']}")
         services.expect_delivered(subscribed, sender.ids(last), seconds=120)
-    used = (_usage(release)["cpu"]["usageCoreNanoSeconds"] - before["cpu"]["usageCoreNanoSeconds"]) / 1e9
+        _expect_unharmed(namespace, release)
+    expect(last["sent"] >= RATE * SECONDS * 0.98, f"only {last['sent']} were sent")
+    memory, cpu = watched.memory, after.share(before)
+    expect(min(memory.own, memory.resident, cpu) > 0, f"something was not measured: {memory}, {cpu} of a CPU")
+    large = f"{last['sent'] // LARGE_EVERY} of {LARGE_BYTES / 1e6:.1f} MB"
+    stage.note(
+        f"{last['sent']} webhooks in {SECONDS} s ({large}), {len(subscribed)} subscribers, {LIMITS['memory']} and {LIMITS['cpu']}: "
+        f"{cpu * 1000:.0f} m of CPU over {after.at - before.at:.1f} s of that; answered in p50 {last['p50_ms']:.1f} ms, "
+        f"p99 {last['p99_ms']:.1f} ms, at most {last['max_ms']:.0f} ms; {last['repeated_tries']} sent again"
+    )
+    stage.note(
+        f"memory: at most {_mib(memory.held)} of its control group's are no file's, {_mib(memory.own)} anonymous and "
+        f"{_mib(memory.kernel)} the kernel's ({memory.looks} looks, at most {memory.widest * 1000:.0f} ms apart); its process had "
+        f"{_mib(memory.resident)} resident at most since its start (VmHWM), mapped files included: {_mib(memory.file)} at the end"
+    )
+
+
+def _expect_light(stage, node, release):
+    """A small image, and ready at once."""
+    compressed, unpacked = usage.image_bytes(node, node.process(release.namespace, release.pod, "smile-relay"))
+    start = started.last(release, node)
+    stage.note(
+        f"image: {compressed / 1e6:.1f} MB as gzip packs its files, {unpacked / 1e6:.1f} MB unpacked; with an empty log ready "
+        f"{start.took * 1000:.0f} ms after it began, {start.from_process * 1000:.0f} ms after the runtime made its process"
+    )
+    expect(compressed < IMAGE_MB * 1e6, f"the image has {compressed / 1e6:.1f} MB compressed, not less than {IMAGE_MB}")
+    expect(start.took < READY, f"the relay was ready after {start.took:.3f} s, not within {READY}")
+
+
+def _expect_unharmed(namespace, release):
+    """Never restarted, and always there when the kubelet asked."""
     state = namespace.container(release.pod, "smile-relay")
     expect(state["restartCount"] == 0, f"the relay was restarted: {state['lastState']}")
     failed = [event["message"] for event in namespace.get("events")["items"]
               if event["reason"] == "Unhealthy" and event["involvedObject"]["name"] == release.pod
               and event["lastTimestamp"] > state["state"]["running"]["startedAt"] and "Startup" not in event["message"]]  # fmt: skip
     expect(not failed, f"probes failed: {failed}")
-    expect(last["sent"] >= RATE * SECONDS * 0.98, f"only {last['sent']} were sent")
-    stage.note(
-        f"{last['sent']} webhooks in {SECONDS} s ({last['sent'] // LARGE_EVERY} of {LARGE_BYTES / 1e6:.1f} MB), {len(subscribed)} subscribers, "
-        f"{LIMITS['memory']} and {LIMITS['cpu']}: peak {watched.peak / 2**20:.0f} MiB resident, "
-        f"{used / SECONDS * 1000:.0f} m of CPU; answered in p50 {last['p50_ms']:.1f} ms, p99 {last['p99_ms']:.1f} ms; "
-        f"{last['repeated_tries']} sent again"
-    )
+
+
+def _mib(count):
+    return f"{count / 2**20:.1f} MiB"
 
 
 def _subscribers(stage, namespace, release):
@@ -66,55 +95,3 @@ def _subscribers(stage, namespace, release):
     for number in range(2):
         namespace.await_ready(f"subscribers-{number}")
     return made
-
-
-class Watched:
-    """Asks the kubelet once a second what the relay takes. `peak` is the most."""
-
-    def __init__(self, release):
-        self.peak = 0
-        self._release, self._over = release, threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_):
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self):
-        while not self._over.wait(1):
-            self.peak = max(self.peak, _usage(self._release)["memory"]["rssBytes"])
-
-
-def _usage(release):
-    """What the kubelet knows of the relay's container: `cpu` and `memory`."""
-    cluster = release.namespace.cluster
-    node = release.namespace.pod(release.pod)["spec"]["nodeName"]
-
-    def found():
-        summary = json.loads(cluster.kubectl("get", "--raw", f"/api/v1/nodes/{node}/proxy/stats/summary?only_cpu_and_memory=true"))
-        of = [each for each in summary["pods"] if each["podRef"]["name"] == release.pod
-              and each["podRef"]["namespace"] == release.namespace.name]  # fmt: skip
-        containers = of[0]["containers"] if of else []
-        return containers[0] if containers and "rssBytes" in containers[0].get("memory", {}) else None
-
-    return eventually("the kubelet knows what the relay takes", found)
-
-
-def _image_bytes(cluster):
-    """The size of the relay's image as a node fetches it. A node says now and then which it has."""
-
-    def found():
-        images = cluster.get("nodes")["items"][0]["status"]["images"]
-        return next((image["sizeBytes"] for image in images if RELAY in (image["names"] or [])), None)
-
-    return eventually("the node says that it has the relay's image", found)
-
-
-def _start(release):
-    """How long the relay took to be ready, as it says itself."""
-    lines = [json.loads(line) for line in release.namespace.logs(release.pod).splitlines()]
-    return next(line["fields"]["took"] for line in lines if line["fields"]["message"] == "ready")

@@ -2,8 +2,9 @@
 // again as Smile does (at most twice, after a delay), and says what became of them.
 //
 // Promises: a webhook is due at its time whatever became of those before it, so a relay that is away meets what piled
-// up. Nothing is sent again behind the back of what is reported. On SIGTERM it begins no more webhooks, and
-// ends when all are acknowledged or given up: with 0, or with 1 if any was given up.
+// up; with --webhooks, which is to fill a log, each waits for one before it instead. Nothing is sent again behind the
+// back of what is reported. On SIGTERM it begins no more webhooks, and ends when all are acknowledged or given up: with
+// 0, or with 1 if any was given up.
 //
 // It prints JSON, one object a line: each try that failed and each that came after one, a summary every second, and
 // one with "done" at the end.
@@ -24,7 +25,7 @@ type settings struct {
 	url         string
 	ca          string
 	run         string
-	rate        float64
+	rate        float64 // 0: as fast as they are answered
 	webhooks    int
 	bodyBytes   int
 	largeEvery  int
@@ -48,6 +49,7 @@ func main() {
 	flag.Float64Var(&s.rate, "rate", 50, "webhooks a second")
 	flag.IntVar(&seconds, "seconds", 30, "how long to begin new ones")
 	flag.BoolVar(&untilSignal, "until-signal", false, "begin new ones until SIGTERM instead")
+	flag.IntVar(&s.webhooks, "webhooks", 0, "begin so many instead, as fast as they are answered: one at a time on each connection")
 	flag.IntVar(&s.bodyBytes, "body-bytes", 700, "how large a body is")
 	flag.IntVar(&s.largeEvery, "large-every", 0, "every so many, one is large; 0: none")
 	flag.IntVar(&s.largeBytes, "large-bytes", 1_400_000, "how large that is")
@@ -62,7 +64,7 @@ func main() {
 		}
 		return
 	}
-	if s.url == "" || secretFile == "" || s.rate <= 0 || seconds < 1 || flag.NArg() > 0 {
+	if s.url == "" || secretFile == "" || s.rate <= 0 || seconds < 1 || s.webhooks < 0 || s.connections < 1 || flag.NArg() > 0 {
 		flag.Usage()
 		os.Exit(2)
 	}
@@ -77,8 +79,12 @@ func main() {
 	}
 	begin, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
-	s.webhooks = math.MaxInt
-	if !untilSignal {
+	switch {
+	case s.webhooks > 0:
+		s.rate = 0
+	case untilSignal:
+		s.webhooks = math.MaxInt
+	default:
 		s.webhooks = int(s.rate * float64(seconds))
 	}
 

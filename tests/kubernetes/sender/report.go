@@ -123,12 +123,13 @@ func (r *report) done(run string) int {
 		GivenUpIDs    []string `json:"given_up_ids"`
 		RepeatedTries int      `json:"repeated_tries"`
 		NoAnswer      float64  `json:"no_answer_ms"`
+		LongestGap    float64  `json:"longest_gap_ms"`
 		P50           float64  `json:"p50_ms"`
 		P99           float64  `json:"p99_ms"`
 		Max           float64  `json:"max_ms"`
 	}{
 		true, run, r.sent, r.sent - len(r.givenUp), len(r.givenUp), r.givenUp, repeated, ms(noAnswer(r.tries)),
-		quantile(times, 0.5), quantile(times, 0.99), quantile(times, 1),
+		ms(longestGap(r.tries)), quantile(times, 0.5), quantile(times, 0.99), quantile(times, 1),
 	})
 	return len(r.givenUp)
 }
@@ -137,20 +138,10 @@ func (r *report) done(run string) int {
 func (r *report) print(line any) { _ = r.out.Encode(line) }
 
 // noAnswer is the longest time from the beginning of a try that failed to the next 2xx, whichever webhook that was for;
-// to the end of the last try if none came.
+// to the end of the last try if none came. Tries that waited through an outage and were answered in the end don't begin
+// one: see longestGap.
 func noAnswer(tries []try) time.Duration {
-	var answers []time.Time
-	var last time.Time
-	for _, t := range tries {
-		end := t.began.Add(t.took)
-		if t.ok() {
-			answers = append(answers, end)
-		}
-		if end.After(last) {
-			last = end
-		}
-	}
-	slices.SortFunc(answers, time.Time.Compare)
+	answers, last := answered(tries)
 	var longest time.Duration
 	for _, t := range tries {
 		if t.ok() {
@@ -163,6 +154,49 @@ func noAnswer(tries []try) time.Duration {
 		longest = max(longest, next.Sub(t.began))
 	}
 	return longest
+}
+
+// longestGap is the longest time between a 2xx and the next, on any connection and for any webhook; from the first try on
+// if there was none at all, and to the end of the last if none followed. What begins after the last webhook was begun is
+// no gap: only what failed is sent then, after its delay.
+func longestGap(tries []try) time.Duration {
+	answers, last := answered(tries)
+	if len(answers) == 0 {
+		return noAnswer(tries)
+	}
+	var newest time.Time
+	for _, t := range tries {
+		if t.number == 1 && t.began.After(newest) {
+			newest = t.began
+		}
+	}
+	var longest time.Duration
+	for i, answer := range answers {
+		if answer.After(newest) {
+			break
+		}
+		next := last
+		if i+1 < len(answers) {
+			next = answers[i+1]
+		}
+		longest = max(longest, next.Sub(answer))
+	}
+	return longest
+}
+
+// answered is when each 2xx came, in ascending order, and when the last try ended.
+func answered(tries []try) (answers []time.Time, last time.Time) {
+	for _, t := range tries {
+		end := t.began.Add(t.took)
+		if t.ok() {
+			answers = append(answers, end)
+		}
+		if end.After(last) {
+			last = end
+		}
+	}
+	slices.SortFunc(answers, time.Time.Compare)
+	return answers, last
 }
 
 // acknowledged is how long the tries took that were answered with 2xx, in ascending order.

@@ -55,19 +55,33 @@ func (s *sender) send(ctx context.Context) {
 	var deliveries sync.WaitGroup
 	defer deliveries.Wait()
 	begun := time.Now()
+	// Without a rate there is room for as many as there are connections. With one it is nil, and nobody waits for it.
+	var room chan struct{}
+	if s.rate == 0 {
+		room = make(chan struct{}, s.connections)
+	}
 	for n := 1; n <= s.webhooks; n++ {
-		due := begun.Add(time.Duration(float64(n-1) / s.rate * float64(time.Second)))
+		var due <-chan time.Time
+		if s.rate > 0 {
+			due = time.After(time.Until(begun.Add(time.Duration(float64(n-1) / s.rate * float64(time.Second)))))
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(time.Until(due)):
+		case <-due:
+		case room <- struct{}{}:
 		}
 		size := s.bodyBytes
 		if s.largeEvery > 0 && n%s.largeEvery == 0 {
 			size = s.largeBytes
 		}
 		s.report.began()
-		deliveries.Go(func() { s.deliver(fmt.Sprintf("%s-%06d", s.run, n), n, size) })
+		deliveries.Go(func() {
+			s.deliver(fmt.Sprintf("%s-%06d", s.run, n), n, size)
+			if room != nil {
+				<-room
+			}
+		})
 	}
 }
 
