@@ -25,7 +25,7 @@ FAREWELL = "shutting down"
 
 
 def trouble(stage):
-    """Upgrade, restart, deletion with and without grace, a drained node, a killed process, a full volume."""
+    """Upgrade, restart, deletion with and without grace, a drained node, a killed process, a full volume, a start on one."""
     namespace = stage.namespace()
     node = Node(stage)
     volume = SmallVolume(stage, node, namespace, "log", mebibytes=160)
@@ -46,6 +46,7 @@ def trouble(stage):
     scene.play("node-drained", scene.drain, ends_well=True)
     scene.play("killed", lambda: scene.kill(node), retry_delay=RETRY_DELAY_OF_FAILED)
     scene.play("volume-full", lambda: scene.fill(volume))
+    scene.play("replaced-full", lambda: scene.replace_on_full(volume), retry_delay=RETRY_DELAY_OF_FAILED)
     scene.draining.result()
 
 
@@ -134,13 +135,33 @@ class Scene:
     def fill(self, volume):
         """Nothing more fits on the volume, until something is removed from it."""
         restarts = self.restarts()
-        volume.fill()
-        eventually("webhooks are refused with 503", lambda: any(line.get("status") == 503 for line in self.sender.said()))
+        self._fill(volume)
         volume.free()
         expect(self.restarts() == restarts, "a full disk restarted the relay")
 
+    def replace_on_full(self, volume):
+        """Nothing fits on the volume, and the pod is deleted meanwhile: the next relay starts on it, for those who read."""
+        self._fill(volume)
+        self.delete()
+        eventually("a relay has started on the full volume", self._is_started)
+        ready = self._state()["ready"]
+        volume.free()
+        expect(not ready, "the relay says that it is ready on a full volume")
+        expect(self.restarts() == 0, "the relay was started more than once on a full volume")
+
+    def _fill(self, volume):
+        volume.fill()
+        eventually("webhooks are refused with 503", lambda: any(line.get("status") == 503 for line in self.sender.said()))
+
+    def _is_started(self):
+        state = self._state()
+        return state and state.get("started")
+
+    def _state(self):
+        return self.namespace.container(self.release.pod, "smile-relay")
+
     def restarts(self):
-        return self.namespace.container(self.release.pod, "smile-relay")["restartCount"]
+        return self._state()["restartCount"]
 
     def await_other_pod(self, before):
         eventually("there is a new pod", lambda: self.pod_id() not in (None, before))
