@@ -244,7 +244,7 @@ async fn questions_without_an_end() {
             let (requests, connection) = http2::handshake(TokioExecutor::new(), stream).await.unwrap();
             let asked = (0..200).map(|_| {
                 siege.struck(1);
-                let question = if n % 2 == 0 { question((4 << 20) - 1, 262) } else { question(1_000, 0) };
+                let question = if n.is_multiple_of(2) { question((4 << 20) - 1, 262) } else { question(1_000, 0) };
                 requests.clone().send_request(question)
             });
             tokio::select! {
