@@ -13,6 +13,7 @@ mod authorization;
 mod callback_tokens;
 mod consumers;
 mod frame;
+mod health;
 mod large;
 mod read;
 mod redacted;
@@ -20,7 +21,6 @@ mod relay_service;
 mod reply;
 mod start;
 mod status;
-mod strangers;
 mod subscribe;
 mod web;
 
@@ -39,7 +39,9 @@ use tonic_health::{
     server::HealthReporter,
 };
 
-use self::{administration::Administration, callback_tokens::CallbackTokens, consumers::Consumers};
+use self::{
+    administration::Administration, callback_tokens::CallbackTokens, consumers::Consumers, health::HealthService,
+};
 use crate::{
     callback::Tokens,
     event::{
@@ -54,8 +56,6 @@ use crate::{
     identity::Identities,
 };
 
-/// The largest request to the health service, which anybody may make: the name of a service.
-pub const HEALTH_REQUEST_BYTES: usize = 1024;
 /// The full name of the service, as health checks name it.
 pub const SERVICE: &str = "smilerelay.v1.RelayService";
 /// That of the service of tokens.
@@ -151,7 +151,7 @@ fn services(
     let callback_tokens = CallbackTokens(settings.callback_tokens.clone());
     let administration = Administration(feed.clone());
     let shared = Shared { feed, settings: Arc::new(settings), metrics, streams, answers, drain };
-    Routes::new(health)
+    Routes::new(HealthService::new(health))
         .add_service(reflection().build_v1().expect("the build made them"))
         .add_service(reflection().build_v1alpha().expect("the build made them"))
         .add_service(relay_service::RelayService::new(shared))
@@ -159,6 +159,11 @@ fn services(
         .add_service(AdministrationServiceServer::new(administration))
         .prepare()
         .into_axum_router()
+}
+
+/// The health service alone, for a listener of probes.
+pub fn health_router(health: HealthServer<impl Health>) -> axum::Router {
+    Routes::new(HealthService::new(health)).prepare().into_axum_router()
 }
 
 /// Says to health checks whether the services are ready.

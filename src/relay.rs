@@ -17,7 +17,6 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 use tokio_util::sync::CancellationToken;
-use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
 mod certificates;
@@ -151,10 +150,9 @@ impl Relay {
         let metrics = Metrics::register(&mut registry);
         let scrape = Scrape::new(registry, readiness.clone(), certificates.shown());
         let (health, health_service) = tonic_health::server::health_reporter();
-        let health_service = health_service.max_decoding_message_size(grpc::HEALTH_REQUEST_BYTES);
         grpc::report_health(&health, false).await;
-        let probes = admin::router(readiness.clone(), scrape.clone())
-            .merge(Routes::new(health_service.clone()).prepare().into_axum_router());
+        let probes =
+            admin::router(readiness.clone(), scrape.clone()).merge(grpc::health_router(health_service.clone()));
         let probes = Listening::start(vec![(admin, None)], &probes, &Limits::admin());
 
         let started_at = unix_micros();

@@ -171,3 +171,28 @@ async fn the_bridge_is_served_and_cached() {
         assert!(gzipped.len() < 4096, "{path}: {} bytes", gzipped.len());
     }
 }
+
+#[tokio::test]
+async fn what_is_not_stored_yet_takes_no_more_than_its_room() {
+    let mut scene = scene(&[]);
+    let settings =
+        Settings { tokens: scene.tokens.clone(), rate: NonZeroU32::new(5).unwrap(), unstored_bytes: 12 << 10 };
+    scene.intake = Intake::new(settings, Arc::clone(&scene.log), Metrics::default());
+    let token = scene.token("u");
+    let report = async |n| scene.report(None, batch(&token, &[(n, "[]")])).await.0;
+    // A body that never ends: of 5,000 bytes it takes 8 KiB, of 3,000 it takes 4 KiB.
+    let begin = |bytes| {
+        let begun = futures_util::stream::iter([Ok::<_, std::io::Error>(Bytes::from(vec![b' '; bytes]))]);
+        let body = Body::from_stream(futures_util::StreamExt::chain(begun, futures_util::stream::pending()));
+        let request = http::Request::post("/callbacks/v1/events").body(body).unwrap();
+        Box::pin(scene.intake.router().oneshot(request))
+    };
+    let mut first = begin(5_000);
+    assert!(futures_util::poll!(&mut first).is_pending());
+    assert_eq!(report(1).await, 200);
+    let mut second = begin(3_000);
+    assert!(futures_util::poll!(&mut second).is_pending());
+    assert_eq!(report(2).await, 503);
+    drop(second);
+    assert_eq!(report(2).await, 200);
+}

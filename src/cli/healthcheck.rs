@@ -1,5 +1,5 @@
-//! `healthcheck`: asks a relay's admin listener whether it is ready, has started, or is alive. For container probes: one line, exit code 0
-//! or 1, always within the timeout.
+//! `healthcheck`: asks a relay's admin listener whether it is ready, has started, or is alive. For container probes: one
+//! line, exit code 0 or 1, always within the timeout.
 
 use std::{
     io::{self, Write},

@@ -24,7 +24,7 @@ const ID_BYTES: u64 = 36;
 /// What has no share of its own: SQLite's caches, a few dozen streams, and what the relay runs from.
 const REST_BYTES: u64 = 32 << 20;
 /// What large events take on their way, in bodies: one that is stored, which SQLite copies twice, two that are read and
-/// decoded, each twice, and one to spare.
+/// decoded, each twice, and one to spare, such as what waits to be redacted.
 const IN_HAND: u64 = 8;
 /// Fewer connections would not let Smile in beside a few strangers.
 const FEWEST_CONNECTIONS: usize = 64;

@@ -156,6 +156,45 @@ async fn what_nobody_has_is_made_by_turns() {
     filled.close().await;
 }
 
+/// What needs a turn waits until there is one, and holds nothing meanwhile that another would wait for.
+#[tokio::test]
+async fn without_a_turn_nothing_is_made() {
+    let filled = Filled::start();
+    let large = filled.store(&task_finished(0, 100_000)).await;
+    for id in 0..PAGE_EVENTS {
+        filled.store(&task_finished(1 + id, 0)).await;
+    }
+    let plain = &filled.feed;
+    let redacted = plain.seen_through(&redaction(&["dob"])).unwrap();
+    let mut tails = [plain.watch(), redacted.watch()];
+    let [first, second] = &mut tails;
+
+    let all = [plain.turns.redaction().await.unwrap(), plain.turns.redaction().await.unwrap()];
+    waits_for(redacted.large(large, Part::Plain), all).await;
+    let all = [plain.turns.redaction().await.unwrap(), plain.turns.redaction().await.unwrap()];
+    waits_for(redacted.page_after(START, second), all).await;
+    // The plain forms are there by now: they are forgotten, as after an erasure.
+    plain.large.clear(1);
+    plain.pages.clear(1);
+    let all = [plain.turns.large().await.unwrap(), plain.turns.large().await.unwrap()];
+    waits_for(plain.large(large, Part::Plain), all).await;
+    let mut all = Vec::new();
+    for _ in 0..4 {
+        all.push(plain.turns.page().await.unwrap());
+    }
+    waits_for(plain.page_after(START, first), all).await;
+    filled.close().await;
+}
+
+/// Nothing comes for a while, and then what is asked for, once the turns are given back.
+async fn waits_for<T>(asked: impl Future<Output = Result<T, ReadError>>, turns: impl Sized) {
+    let mut asked = std::pin::pin!(asked);
+    let early = tokio::time::timeout(std::time::Duration::from_millis(100), &mut asked).await;
+    assert!(early.is_err(), "it was made without a turn");
+    drop(turns);
+    assert!(asked.await.is_ok());
+}
+
 #[test]
 fn the_bodies_of_a_page_are_a_quarter_of_the_cache() {
     let large = |mib: usize| page::large_body(mib << 20);

@@ -1,7 +1,7 @@
 //! Stands before all services: who calls, and whether it may make this call at all.
 //!
 //! Promises: what is not in the table is denied; a denial says nothing but that it is one. Health is for everybody: probes
-//! bring no identity, and learn no more than whether the relay is well (`strangers`).
+//! bring no identity, and learn no more than whether the relay is well (`health`).
 
 use std::{
     convert::Infallible,
@@ -14,7 +14,7 @@ use http::{Request, header::AUTHORIZATION};
 use tonic::Status;
 use tower::{Service, ServiceExt};
 
-use super::{status, strangers::Strangers};
+use super::status;
 use crate::{
     identity::{Denial, Grants, Identities, Session},
     net::{Connection, Peer},
@@ -67,12 +67,11 @@ impl Need {
 struct Authorization {
     services: Router,
     identities: Identities,
-    strangers: Strangers,
 }
 
 /// `services` for those whom `identities` let in.
 pub fn router(services: Router, identities: Identities) -> Router {
-    Router::new().fallback_service(Authorization { services, identities, strangers: Strangers::new() })
+    Router::new().fallback_service(Authorization { services, identities })
 }
 
 impl Service<Request<Body>> for Authorization {
@@ -86,11 +85,8 @@ impl Service<Request<Body>> for Authorization {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let Self { services, identities, strangers } = self.clone();
+        let Self { services, identities } = self.clone();
         Box::pin(async move {
-            if need(request.uri().path()) == Some(Need::Nothing) {
-                return Ok(strangers.call(services, request).await);
-            }
             match let_in(&identities, &mut request).await {
                 Ok(()) => services.oneshot(request).await,
                 Err(status) => Ok(status.into_http()),
@@ -103,6 +99,9 @@ impl Service<Request<Body>> for Authorization {
 async fn let_in(identities: &Identities, request: &mut Request<Body>) -> Result<(), Status> {
     let path = request.uri().path();
     let need = need(path);
+    if need == Some(Need::Nothing) {
+        return Ok(());
+    }
     let peer = request.extensions().get::<Peer>().copied().unwrap_or_default();
     let connection = request.extensions().get::<Connection>();
     let recognised = identities.recognise(request.headers(), peer, connection).await;

@@ -134,8 +134,8 @@ pub fn too_many_lists(limit: usize) -> Status {
     retryable(Code::ResourceExhausted, "TOO_MANY_STREAMS", &message, 1000)
 }
 
-pub fn too_many_strangers(limit: usize) -> Status {
-    let message = format!("{limit} such calls of callers without an identity are under way, which is the limit");
+pub fn too_many_probes(limit: usize) -> Status {
+    let message = format!("{limit} such calls to the health service are under way, which is the limit");
     retryable(Code::ResourceExhausted, "TOO_MANY_STREAMS", &message, 1000)
 }
 

@@ -1,5 +1,5 @@
-//! What strangers can do to the public listener, and to a gRPC listener's health service: each attack for some seconds, while good webhooks arrive, none of which is
-//! refused. Memory stays within what is written here beside each attack.
+//! What strangers can do to the public listener, and to a gRPC listener's health service: each attack for some seconds, while
+//! good webhooks arrive, none of which is refused. Memory stays within what is written here beside each attack.
 //!
 //! `tests/hostile.sh` runs this against the release build, for longer, and prints the figures.
 

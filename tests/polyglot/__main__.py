@@ -40,7 +40,7 @@ def main():
 
 
 def _play(name, scenario, chosen, directory):
-    """Runs one scenario. Returns why languages failed, by scenario/language."""
+    """Runs one scenario. Returns which languages failed, as scenario/language, and why."""
     began = time.monotonic()
     with contextlib.closing(Stage(name, chosen, directory)) as stage:
         try:

@@ -55,7 +55,7 @@ def _arguments():
 
 
 def _play(name, scenario, kinds, chosen, directory):
-    """Runs one scenario behind all proxies at the same time. Returns why what failed, by scenario/proxy/language."""
+    """Runs one scenario behind all proxies at the same time. Returns what failed, as scenario/proxy/language, and why."""
     began = time.monotonic()
     scenes = [Scene(name, kind, chosen, directory / f"{name}-{kind.PROGRAM}") for kind in kinds]
     threads = [threading.Thread(target=_run, args=(scenario, scene), daemon=True) for scene in scenes]
@@ -82,7 +82,7 @@ def _run(scenario, scene):
 
 
 def _tell(scene, chosen):
-    """Prints how a scenario went. Returns why what failed."""
+    """Prints how a scenario went. Returns what failed, and why."""
     failures = {}
     heading = f"{scene.name:<9} {scene.kind.PROGRAM:<8}"
     for name in [language.name for language in chosen if language.name in scene.took_part]:
